@@ -32,14 +32,13 @@ async function rejected(more: Partial<AttemptToCount> = {}): Promise<AttemptToCo
   return attempt;
 }
 
-it('an attempt is not compared again after its outcome and stored reply are removed', async () => {
+it('the outcome and the stored reply of an attempt cannot be removed, so nothing is compared again', async () => {
   const attempt = await rejected();
-  const empty = 'UPDATE verification.attempts SET outcome = NULL, decided_at = NULL WHERE attempt_id = $1';
-  await expect(alter(empty, [attempt.attemptId])).rejects.toThrow();
-  await alter('UPDATE verification.commands SET reply = NULL, reply_tag = NULL WHERE command_id = $1', [
-    attempt.commandId,
-  ]);
-  expect(await again(attempt)).toMatchObject({ kind: 'answered', reply: { outcome: 'unavailable' } });
+  for (const set of ['outcome = NULL, decided_at = NULL, reply_tag = NULL', 'reply_tag = NULL', `reply = '{}'`])
+    await expect(
+      alter(`UPDATE verification.attempts SET ${set} WHERE attempt_id = $1`, [attempt.attemptId]),
+    ).rejects.toThrow();
+  expect(await again(attempt)).toMatchObject({ kind: 'answered', reply: { outcome: 'rejected' } });
 });
 
 it.each([
@@ -50,6 +49,8 @@ it.each([
   ['gives an attempt to another subject', `subject_id = 'mallory'`],
   ['gives an attempt to another agent', `agent = 'mallory'`],
   ['clears the counter as the ledger has it', 'state_after = NULL'],
+  ['lets a success clear the lock of unrecognized callers', 'unrecognized = NOT unrecognized'],
+  ['lets a success enable a disabled credential', 'charged_disable = NOT charged_disable'],
 ])('a write to the ledger that %s is refused by the database', async (_, set) => {
   const attempt = attemptOf({ subject: 'alice' });
   countedOf(await attempts.count(attempt, POLICY));

@@ -55,12 +55,12 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
   {
     table: 'attempts',
     columns:
-      'attempt_id command_id tenant agent counter_key subject_id number granted counted_at state_after outcome decided_at',
+      'attempt_id command_id tenant agent counter_key subject_id number granted unrecognized charged_disable counted_at state_after outcome decided_at reply reply_tag',
     boundBy: 'never changed once written, by trigger (edited-ledger.int-spec.ts)',
   },
   {
     table: 'attempts',
-    columns: 'charged_lock charged_disable disabled unrecognized remaining',
+    columns: 'charged_lock disabled remaining',
     boundBy: 'decides the answer to a repeated command without an outcome; comparing depends on granted alone',
   },
   {
@@ -73,7 +73,11 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
     columns: 'command_id fingerprint attempt_id received_at repeat_until',
     boundBy: 'never changed for one attempt, by trigger (edited-ledger.int-spec.ts)',
   },
-  { table: 'commands', columns: 'reply reply_tag', boundBy: 'the tag of the reply (forged-replies.int-spec.ts)' },
+  {
+    table: 'commands',
+    columns: 'reply reply_tag',
+    boundBy: 'of the previous version; the tag of the reply (forged-replies.int-spec.ts)',
+  },
   {
     table: 'consumed_receipts',
     columns: 'tenant jti command_id expires_at',

@@ -9,4 +9,5 @@ export const VERIFICATION_MIGRATIONS = sqlMigrations(new URL('.', import.meta.ur
   '1764000000012-profiles-have-one-key.sql',
   '1764000000013-attempt-reports.sql',
   '1764000000014-creation-of-agents.sql',
+  '1764000000015-fewer-writes.sql',
 ]);

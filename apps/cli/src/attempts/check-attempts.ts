@@ -51,7 +51,8 @@ LEFT JOIN verification.attempts latest USING (tenant, counter_key)
 LEFT JOIN verification.counter_adjustments adjustment USING (tenant, counter_key),
 LATERAL (
   SELECT
-    CASE WHEN adjustment.number = latest.number THEN adjustment.state_after ELSE latest.state_after END AS state,
+    CASE WHEN adjustment.number = latest.number
+      THEN adjustment.state_after ELSE verification.state_after_outcome(latest) END AS state,
     COALESCE(adjustment.recognized_callers, '{}') AS recognized_callers
 ) recorded
 WHERE (latest.number IS NULL OR latest.number = ledger.highest)

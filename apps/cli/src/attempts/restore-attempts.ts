@@ -30,7 +30,8 @@ WITH latest AS (
   SELECT
     attempt.*,
     COALESCE(adjustment.recognized_callers, '{}') AS recognized_callers,
-    CASE WHEN adjustment.number = attempt.number THEN adjustment.state_after ELSE attempt.state_after END AS state
+    CASE WHEN adjustment.number = attempt.number
+      THEN adjustment.state_after ELSE verification.state_after_outcome(attempt) END AS state
   FROM verification.attempts attempt
   LEFT JOIN verification.counter_adjustments adjustment USING (tenant, counter_key)
   WHERE tenant = $1 AND counter_key = $2

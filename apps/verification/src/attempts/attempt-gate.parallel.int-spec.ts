@@ -69,7 +69,7 @@ describe('two copies that count, decide, unlock, enrol and erase at the same few
     await Promise.all(Array.from({ length: WORKERS }, work));
     expect([reported, altered]).toEqual([[], []]);
     const rows = await database.query<{ same: boolean }>(
-      'SELECT verification.agrees_with_ledger(g) AS same FROM verification.attempt_counters g',
+      'SELECT verification.matches_ledger(g) AS same FROM verification.attempt_counters g',
     );
     expect(rows.filter(({ same }) => !same)).toEqual([]);
     const [{ written, counted } = { written: 0, counted: 0 }] = await database.query<Record<string, number>>(

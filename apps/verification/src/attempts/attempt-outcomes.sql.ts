@@ -4,11 +4,14 @@ import { ADJUSTMENT, storeAdjustments } from './gate/attempt-counter.sql.js';
 const MICROSECONDS_PER_SECOND = 1_000_000;
 
 /**
- * Stores outcomes: decides each attempt once, applies the outcome to its counter, stores the reply for a repeated command and
- * adds its messages to the outbox. The counter row is always written, so the amount of work does not reveal the outcome, and its
- * lock orders the messages of one reference by their commits. Rows are locked in the order of `COUNT_ATTEMPTS`. `applied` is
- * `applyOutcome` of `attempt-counter.decision.ts`. The change by a success is stored as a counter adjustment; any other outcome
- * leaves the counter as the ledger has it.
+ * Stores outcomes: decides each attempt once, with the reply for a repeated command, applies the outcome to its counter and adds
+ * its messages to the outbox. The counter row is always written, so the amount of work does not reveal the outcome, and its lock
+ * orders the messages of one reference by their commits. `applied` is `applyOutcome` of `attempt-counter.decision.ts`. The ledger
+ * states the counter after the outcome of its latest attempt; what it does not state of a success is stored as a counter
+ * adjustment.
+ *
+ * Counters are locked first, in the order of `COUNT_ATTEMPTS`. Each attempt has one counter, so two statements that decide the
+ * same attempts cannot deadlock. `decided` counts the locks, because only then does it begin after all of them are held.
  *
  * The success is a part of its ledger row. Whether it still holds is computed from later rows, so a failure writes nothing
  * about the call. Such a write would cost more work exactly where somebody was verified.
@@ -25,7 +28,6 @@ WITH outcome AS MATERIALIZED (
   SELECT *
   FROM jsonb_to_recordset($1::jsonb) AS input(
     attempt_id uuid,
-    command_id text,
     caller text,
     outcome text,
     reply text,
@@ -35,16 +37,9 @@ WITH outcome AS MATERIALIZED (
     compared jsonb
   )
   LIMIT $2
-), locked_command AS MATERIALIZED (
-  SELECT command.command_id
-  FROM verification.commands command
-  WHERE command.command_id IN (SELECT command_id FROM outcome)
-  ORDER BY command.command_id
-  FOR UPDATE
 ), in_force AS MATERIALIZED (
   SELECT outcome.attempt_id
   FROM outcome
-  JOIN locked_command USING (command_id)
   JOIN verification.attempts attempt USING (attempt_id),
   LATERAL jsonb_to_record(outcome.compared) AS compared(
     tenant text,
@@ -66,11 +61,21 @@ WITH outcome AS MATERIALIZED (
   SELECT outcome.attempt_id
   FROM outcome
   WHERE outcome.compared IS NULL OR outcome.attempt_id IN (SELECT attempt_id FROM in_force)
+), locked AS MATERIALIZED (
+  SELECT outcome.attempt_id, counter AS counter_before
+  FROM outcome
+  JOIN valid USING (attempt_id)
+  JOIN verification.attempts attempt USING (attempt_id)
+  JOIN verification.attempt_counters counter USING (tenant, counter_key)
+  ORDER BY counter.tenant, counter.counter_key
+  FOR UPDATE OF counter
 ), decided AS (
   UPDATE verification.attempts attempt
   SET
     outcome = outcome.outcome,
     decided_at = clock_timestamp(),
+    reply = outcome.reply,
+    reply_tag = decode(outcome.reply_tag, 'hex'),
     agent_created_at = success.agent_created_at,
     method = success.method,
     level = success.level,
@@ -79,7 +84,6 @@ WITH outcome AS MATERIALIZED (
     expires_at = success.expires_at,
     success_tag = success.success_tag
   FROM outcome
-  JOIN locked_command USING (command_id)
   JOIN valid USING (attempt_id)
   LEFT JOIN LATERAL jsonb_to_record(outcome.success) AS success(
     agent_created_at timestamptz,
@@ -90,64 +94,56 @@ WITH outcome AS MATERIALIZED (
     expires_at timestamptz,
     success_tag text
   ) ON true
-  WHERE attempt.attempt_id = outcome.attempt_id AND attempt.outcome IS NULL
+  CROSS JOIN (SELECT count(*) AS counters FROM locked) all_locked
+  WHERE attempt.attempt_id = outcome.attempt_id AND attempt.outcome IS NULL AND attempt.reply_tag IS NULL
+    AND all_locked.counters >= 0
   RETURNING
     attempt.attempt_id,
     attempt.tenant,
     attempt.counter_key,
+    attempt.number,
     attempt.unrecognized,
     attempt.charged_disable,
     outcome.caller,
     outcome.outcome = 'verified' AS is_success
-), locked AS MATERIALIZED (
-  SELECT decided.*, counter AS counter_before
-  FROM verification.attempt_counters counter
-  JOIN decided USING (tenant, counter_key)
-  ORDER BY counter.tenant, counter.counter_key
-  FOR UPDATE OF counter
 ), applied AS (
   UPDATE verification.attempt_counters counter
   SET
-    recognized_attempts = CASE WHEN locked.is_success THEN '{}' ELSE counter.recognized_attempts END,
-    lock_level = CASE WHEN locked.is_success THEN 0 ELSE counter.lock_level END,
-    locked_until = CASE WHEN locked.is_success THEN NULL ELSE counter.locked_until END,
+    recognized_attempts = CASE WHEN decided.is_success THEN '{}' ELSE counter.recognized_attempts END,
+    lock_level = CASE WHEN decided.is_success THEN 0 ELSE counter.lock_level END,
+    locked_until = CASE WHEN decided.is_success THEN NULL ELSE counter.locked_until END,
     unrecognized_attempts = CASE
-      WHEN locked.is_success AND locked.unrecognized THEN '{}'
+      WHEN decided.is_success AND decided.unrecognized THEN '{}'
       ELSE counter.unrecognized_attempts
     END,
     unrecognized_lock_level = CASE
-      WHEN locked.is_success AND locked.unrecognized THEN 0
+      WHEN decided.is_success AND decided.unrecognized THEN 0
       ELSE counter.unrecognized_lock_level
     END,
     unrecognized_locked_until = CASE
-      WHEN locked.is_success AND locked.unrecognized THEN NULL
+      WHEN decided.is_success AND decided.unrecognized THEN NULL
       ELSE counter.unrecognized_locked_until
     END,
-    failures = CASE WHEN locked.is_success THEN 0 ELSE counter.failures END,
-    unrecognized_failures = CASE WHEN locked.is_success THEN 0 ELSE counter.unrecognized_failures END,
-    disabled = counter.disabled AND NOT (locked.is_success AND locked.charged_disable),
+    failures = CASE WHEN decided.is_success THEN 0 ELSE counter.failures END,
+    unrecognized_failures = CASE WHEN decided.is_success THEN 0 ELSE counter.unrecognized_failures END,
+    disabled = counter.disabled AND NOT (decided.is_success AND decided.charged_disable),
     recognized_callers = CASE
-      WHEN locked.is_success AND locked.caller IS NOT NULL THEN (
+      WHEN decided.is_success AND decided.caller IS NOT NULL THEN (
         SELECT callers.all_of_them[GREATEST(cardinality(callers.all_of_them) - ${MAX_RECOGNIZED_CALLERS - 1}, 1):]
-        FROM (SELECT array_remove(counter.recognized_callers, locked.caller) || locked.caller AS all_of_them) callers
+        FROM (SELECT array_remove(counter.recognized_callers, decided.caller) || decided.caller AS all_of_them) callers
       )
       ELSE counter.recognized_callers
     END
-  FROM locked
-  WHERE counter.tenant = locked.tenant AND counter.counter_key = locked.counter_key
+  FROM decided
+  JOIN locked USING (attempt_id)
+  WHERE counter.tenant = decided.tenant AND counter.counter_key = decided.counter_key
   RETURNING
-    locked.attempt_id,
-    CASE WHEN locked.is_success THEN verification.agrees_with_ledger(locked.counter_before) END AS is_adjustment,
+    decided.attempt_id,
+    CASE WHEN decided.is_success THEN
+      verification.success_needs_adjustment(locked.counter_before, counter.recognized_callers, decided.number)
+    END AS is_adjustment,
     ${ADJUSTMENT}
 ), adjusted AS (${storeAdjustments('applied WHERE is_adjustment')}
-), replied AS (
-  UPDATE verification.commands command
-  SET
-    reply = outcome.reply,
-    reply_tag = outcome.reply_tag
-  FROM outcome
-  JOIN decided USING (attempt_id)
-  WHERE command.command_id = outcome.command_id AND command.attempt_id = outcome.attempt_id
 ), published AS (
   INSERT INTO verification.outbox (
     id,

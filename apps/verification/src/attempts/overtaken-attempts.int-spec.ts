@@ -71,7 +71,7 @@ async function compared(
 
 async function rowsOf(subject: string): Promise<object | undefined> {
   const [row] = await database.query(
-    `SELECT g.recognized_callers AS callers, g.failures, verification.agrees_with_ledger(g) AS same,
+    `SELECT g.recognized_callers AS callers, g.failures, verification.matches_ledger(g) AS same,
        (SELECT count(*)::int FROM verification.attempts a
         WHERE a.tenant = g.tenant AND a.subject_id = $2 AND a.success_tag IS NOT NULL) AS successes
      FROM verification.attempt_counters g WHERE g.tenant = $1 AND g.counter_key = $3`,

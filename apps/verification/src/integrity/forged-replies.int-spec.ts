@@ -6,6 +6,7 @@ import { type AttemptToCount, type CountResult } from '../attempts/attempts.port
 import { type CountedAttempt } from '../attempts/counted-attempt.decision.js';
 import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
+import { ReplyTags } from './reply-tags.js';
 import { TamperReports } from './tamper-reports.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 
@@ -27,8 +28,6 @@ beforeEach(async () => {
   await database.query('TRUNCATE verification.outbox');
 });
 
-const VICTIM = `'"subjectId":"victim","outcome":"verified","level":"verified",'`;
-
 async function decided(outcome: Outcome): Promise<AttemptToCount & { counted: CountedAttempt }> {
   const attempt = attemptOf({ subject: 'mallory' });
   const counted = countedOf(await attempts.count(attempt, POLICY));
@@ -39,8 +38,8 @@ async function decided(outcome: Outcome): Promise<AttemptToCount & { counted: Co
 const again = (attempt: AttemptToCount): Promise<CountResult> =>
   attempts.count({ ...attempt, attemptId: randomUUID() }, POLICY);
 
-const alter = (attempt: AttemptToCount, set: string): Promise<unknown> =>
-  database.query(`UPDATE verification.commands SET ${set} WHERE command_id = $1`, [attempt.commandId]);
+const alter = (attempt: AttemptToCount, set: string, table = 'attempts'): Promise<unknown> =>
+  database.query(`UPDATE verification.${table} SET ${set} WHERE command_id = $1`, [attempt.commandId]);
 
 const unavailable = ({ attemptId }: AttemptToCount): object => {
   return { kind: 'answered', reply: { outcome: 'unavailable', level: 'none', verificationId: attemptId } };
@@ -56,9 +55,11 @@ async function findings(): Promise<unknown[]> {
 
 describe('a write to a stored reply', () => {
   it.each([
-    ['turns a rejection into a success', `reply = replace(reply, '"outcome":"rejected",', ${VICTIM})`],
-    ['writes another one without a tag', `reply = '{}', reply_tag = NULL`],
-    ['removes it, so that the PIN would be compared again without an attempt', 'reply = NULL, reply_tag = NULL'],
+    ['turns a rejection into a success', `outcome = 'verified', level = 'verified', expires_at = clock_timestamp()`],
+    ['adds a success of another subject', `reply = '{"outcome":"verified","level":"verified","subjectId":"victim"}'`],
+    ['is no JSON', `reply = '{'`],
+    ['removes the tag', 'reply_tag = NULL'],
+    ['removes the outcome, so that the PIN would be compared again without an attempt', 'outcome = NULL'],
     ['gives it an empty tag', `reply_tag = ''`],
   ])('that %s is answered unavailable, and reported', async (_, set) => {
     const attempt = await decided('rejected');
@@ -66,7 +67,7 @@ describe('a write to a stored reply', () => {
     expect(await again(attempt)).toMatchObject(unavailable(attempt));
     const late = outcomeOf(attempt, attempt.counted, 'verified');
     expect(await attempts.decide(late)).toMatchObject({ outcome: 'unavailable' });
-    const reason = set.includes('reply_tag = NULL') && !set.includes('reply = NULL') ? 'untagged' : 'altered';
+    const reason = set === 'reply_tag = NULL' ? 'untagged' : 'altered';
     expect(await findings()).toEqual([{ subject: 'mallory', what: 'reply', reason }]);
   });
 
@@ -74,17 +75,18 @@ describe('a write to a stored reply', () => {
     const [own, other] = [await decided('rejected'), await decided('verified')];
     await alter(
       own,
-      `(reply, reply_tag) = (SELECT reply, reply_tag FROM verification.commands WHERE command_id = '${other.commandId}')`,
+      `(outcome, level, reply, reply_tag) = (
+         SELECT outcome, level, reply, reply_tag FROM verification.attempts WHERE command_id = '${other.commandId}')`,
     );
     expect(await again(own)).toMatchObject(unavailable(own));
-    await alter(own, `attempt_id = '${other.attemptId}'`);
+    await alter(own, `attempt_id = '${other.attemptId}'`, 'commands');
     expect(await again(own)).toMatchObject({ kind: 'mismatch' });
     expect(await again(other)).toMatchObject({ kind: 'answered', reply: { outcome: 'verified' } });
   });
 
   it('that gives a success to another content under the same command is answered unavailable', async () => {
     const attempt = await decided('verified');
-    await alter(attempt, `fingerprint = '${'0'.repeat(64)}'`);
+    await alter(attempt, `fingerprint = '${'0'.repeat(64)}'`, 'commands');
     expect(await again({ ...attempt, fingerprint: '0'.repeat(64) })).toMatchObject(unavailable(attempt));
   });
 
@@ -92,9 +94,21 @@ describe('a write to a stored reply', () => {
     const attempt = await decided('verified');
     await alter(attempt, 'reply_tag = NULL');
     expect(await again(attempt)).toMatchObject(unavailable(attempt));
-    await alter(attempt, `repeat_until = repeat_until - interval '61 seconds'`);
+    await alter(attempt, `repeat_until = repeat_until - interval '61 seconds'`, 'commands');
     const anew = { ...attempt, attemptId: randomUUID() };
     await attempts.decide(outcomeOf(anew, countedOf(await attempts.count(anew, POLICY)), 'rejected'));
     expect(await again(attempt)).toMatchObject({ kind: 'answered', reply: { outcome: 'rejected' } });
+  });
+
+  it('to a reply of the previous version, which its command holds, is answered unavailable', async () => {
+    const attempt = await decided('rejected');
+    const { tenant, commandId, fingerprint, attemptId } = attempt;
+    const reply = JSON.stringify(outcomeOf(attempt, attempt.counted, 'rejected').reply);
+    const tag = new ReplyTags(TEST_HASH).of({ tenant, commandId, fingerprint, attemptId, reply });
+    await alter(attempt, 'reply = NULL, reply_tag = NULL');
+    await alter(attempt, `reply = '${reply}', reply_tag = '${tag}'`, 'commands');
+    expect(await again(attempt)).toMatchObject({ kind: 'answered', reply: { outcome: 'rejected' } });
+    await alter(attempt, `reply = replace(reply, 'rejected', 'verified')`, 'commands');
+    expect(await again(attempt)).toMatchObject(unavailable(attempt));
   });
 });

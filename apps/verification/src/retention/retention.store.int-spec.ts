@@ -83,12 +83,12 @@ describe('retention in PostgreSQL', () => {
     expect(await retention.purge()).toMatchObject({ decoys: 1 });
   });
 
-  it('purges commands in batches after their replies are no longer repeated, and keeps those without a reply', async () => {
+  it('purges commands in batches after their replies are no longer repeated, and keeps those without an outcome', async () => {
     await attempted({ subject: 'alice' });
     await attempted({ subject: 'alice' }, false);
     await database.query(
-      `INSERT INTO verification.commands (command_id, fingerprint, attempt_id, received_at, repeat_until, reply)
-       SELECT 'old ' || n, 'f', gen_random_uuid(), clock_timestamp(), clock_timestamp() - interval '1 day', '{}'
+      `INSERT INTO verification.commands (command_id, fingerprint, attempt_id, received_at, repeat_until)
+       SELECT 'old ' || n, 'f', gen_random_uuid(), clock_timestamp(), clock_timestamp() - interval '1 day'
        FROM generate_series(1, 2500) n`,
     );
     expect(await retention.purge()).toMatchObject({ commands: 2500 });

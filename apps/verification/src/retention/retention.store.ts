@@ -35,7 +35,7 @@ WITH old AS (
         AND attempt.counter_key = counter.counter_key
         AND attempt.number = counter.attempt_count
     )
-    AND verification.agrees_with_ledger(counter)
+    AND verification.matches_ledger(counter)
   ORDER BY tenant, counter_key
   LIMIT $2
   FOR UPDATE SKIP LOCKED
@@ -52,15 +52,20 @@ WITH old AS (
 SELECT 1
 FROM purged`;
 
-/** Removes commands after their replies are no longer repeated. A command without a reply stays, because its attempt has no outcome. $1 rows */
+/** Removes commands after their replies are no longer repeated. A command stays while its attempt has no outcome. $1 rows */
 const PURGE_COMMANDS = `
 DELETE FROM verification.commands
 WHERE ctid = ANY (ARRAY(
   SELECT ctid
-  FROM verification.commands
-  WHERE repeat_until < clock_timestamp() - interval '1 hour' AND reply IS NOT NULL
+  FROM verification.commands command
+  WHERE repeat_until < clock_timestamp() - interval '1 hour'
+    AND NOT EXISTS (
+      SELECT
+      FROM verification.attempts attempt
+      WHERE attempt.attempt_id = command.attempt_id AND attempt.outcome IS NULL
+    )
   LIMIT $1
-  FOR UPDATE SKIP LOCKED
+  FOR UPDATE OF command SKIP LOCKED
 ))
 RETURNING 1`;
 

@@ -46,7 +46,7 @@ WITH locked AS MATERIALIZED (
   ORDER BY counter.counter_key
   FOR UPDATE
 ), checked AS MATERIALIZED (
-  SELECT tenant, counter_key, verification.agrees_with_ledger(counter_before) AS agrees
+  SELECT tenant, counter_key, verification.matches_ledger(counter_before) AS agrees
   FROM locked
 ), changed AS (
   UPDATE verification.attempt_counters counter

@@ -8,12 +8,13 @@ export interface AttemptWithPolicy {
   readonly policy: AttemptPolicy;
 }
 
-/** An outcome with its messages as outbox rows and its reply in the stored form. */
+/** An outcome with its messages as outbox rows. */
 export interface OutcomeToStore {
   readonly outcome: AttemptOutcome;
   readonly messages: readonly EncodedMessage[];
-  readonly reply: string;
-  /** Tag of the reply, see `ReplyTags`. */
+  /** See `unstatedPart`. */
+  readonly reply: string | null;
+  /** Tag of the whole reply, see `ReplyTags`. */
   readonly replyTag: string;
   /** Tag of the success, see `successTag`. */
   readonly successTag?: string | undefined;
@@ -51,7 +52,6 @@ export function countParameters(attempts: readonly AttemptWithPolicy[]): [string
 export function decideParameters(outcomes: readonly OutcomeToStore[]): [string, number] {
   const rows = outcomes.map(({ outcome, messages, reply, replyTag, successTag }) => ({
     attempt_id: outcome.attempt.attemptId,
-    command_id: outcome.reply.commandId,
     caller: outcome.caller,
     outcome: outcome.reply.outcome,
     reply,

@@ -273,7 +273,7 @@ WITH attempt AS MATERIALIZED (
     ) = (
       SELECT
         EXCLUDED.subject_id,
-        CASE WHEN verification.agrees_with_ledger(counter) THEN counter.attempt_count + 1 END,
+        CASE WHEN verification.matches_ledger(counter) THEN counter.attempt_count + 1 END,
         counted_columns.*
       FROM attempt,
       LATERAL (${countedColumns(STORED, '(SELECT GREATEST(EXCLUDED.last_attempt_at, counter.last_attempt_at) AS now) clock')}
@@ -346,12 +346,12 @@ JOIN attempt USING (tenant, counter_key)`;
 
 export const COUNT_ATTEMPTS = countStatement();
 
-/** A command with its latest attempt and stored reply; the attempt is null if it belongs to another tenant or command. $1 command */
+/** A command with its latest attempt and the stored reply; a command of the previous version has its own. The attempt is null if it belongs to another tenant or command. $1 command */
 export const FIND_COMMAND = `
 SELECT
   command.fingerprint,
-  command.reply,
-  command.reply_tag,
+  command.reply AS earlier_reply,
+  command.reply_tag AS earlier_tag,
   attempt.attempt_id,
   attempt.counter_key,
   attempt.subject_id,
@@ -363,7 +363,11 @@ SELECT
   attempt.charged_disable,
   attempt.disabled,
   attempt.remaining,
-  attempt.outcome
+  attempt.outcome,
+  attempt.reply,
+  encode(attempt.reply_tag, 'hex') AS reply_tag,
+  attempt.level,
+  attempt.expires_at
 FROM verification.commands command
 LEFT JOIN verification.attempts attempt
   ON attempt.attempt_id = command.attempt_id AND attempt.command_id = command.command_id

@@ -1,7 +1,8 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { type AttemptPolicy } from '@countersign/contracts';
+import { factRecorded, type AttemptPolicy } from '@countersign/contracts';
 import { type Database } from '@countersign/persistence';
+import { type AttemptToCount } from '../attempts.ports.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../../test/test-tables.js';
 import { PostgresAttemptGate } from './attempt-gate.store.js';
 import { attemptOf, attemptStoreContract, countedOf, outcomeOf } from '../../../test/attempt-gate.contract.js';
@@ -87,6 +88,50 @@ describe('the attempt gate in PostgreSQL', () => {
     }
     const rows = await database.query<{ id: string }>('SELECT id FROM verification.outbox ORDER BY seq');
     expect(rows.map(({ id }) => id).filter((id) => decided.includes(id))).toEqual(decided);
+  });
+
+  it('stores no adjustment for a further success of a recognized caller, whose counter copies of both versions accept', async () => {
+    const referenceKey = randomUUID();
+    const attempted = async (outcome: 'verified' | 'rejected'): Promise<void> => {
+      const attempt = attemptOf({ referenceKey, caller: 'owner' });
+      await store.decide(outcomeOf(attempt, countedOf(await store.count(attempt, limits())), outcome));
+    };
+    const counter = async (): Promise<unknown> => {
+      const [row] = await database.query(
+        `SELECT number::int AS adjusted, verification.matches_ledger(counter) AS matches,
+           verification.agrees_with_ledger(counter) AS agrees, failures
+         FROM verification.attempt_counters counter JOIN verification.counter_adjustments USING (tenant, counter_key)
+         WHERE counter_key = $1`,
+        [referenceKey],
+      );
+      return row;
+    };
+    await attempted('verified');
+    expect(await counter()).toEqual({ adjusted: 1, matches: true, agrees: true, failures: 0 });
+    await attempted('rejected');
+    await attempted('verified');
+    expect(await counter()).toEqual({ adjusted: 1, matches: true, agrees: true, failures: 0 });
+    // As a copy of the previous version compares it, after it wrote the outcome and before it stores the adjustment.
+    await database.query(
+      'UPDATE verification.attempt_counters SET failures = 2, recognized_attempts = (state_after).recognized_attempts FROM verification.attempts WHERE attempts.counter_key = $1 AND number = 3 AND attempt_counters.counter_key = $1',
+      [referenceKey],
+    );
+    expect(await counter()).toEqual({ adjusted: 1, matches: false, agrees: true, failures: 2 });
+  });
+
+  it('keeps accepting a counter that was unlocked between an attempt of a recognized caller and its success', async () => {
+    const referenceKey = randomUUID();
+    const attempt = (): AttemptToCount => attemptOf({ referenceKey, caller: 'owner' });
+    for (const unlocks of [false, true, false]) {
+      const next = attempt();
+      const counted = countedOf(await store.count(next, limits()));
+      if (unlocks)
+        await store.unlock(randomUUID(), 'acme', referenceKey, (time) =>
+          factRecorded('credential.unlocked', time, { tenant: 'acme' }),
+        );
+      await store.decide(outcomeOf(next, counted, 'verified'));
+    }
+    expect(countedOf(await store.count(attempt(), limits()))).toMatchObject({ number: 4, remaining: 2 });
   });
 
   it('counts and decides an attempt of a call with an id that is not well-formed Unicode', async () => {

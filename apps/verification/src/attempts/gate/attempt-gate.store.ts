@@ -4,6 +4,8 @@ import {
   VerificationDecided,
   type AttemptPolicy,
   type FactRecorded,
+  type FieldsOf,
+  type Outcome,
 } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
 import { Batched, ConstraintViolation, Inbox, Outbox, type Database, databaseTime } from '@countersign/persistence';
@@ -24,6 +26,8 @@ import {
   type OutcomeToStore,
   type AttemptWithPolicy,
 } from './attempt-gate.parameters.js';
+import { textOf, unstatedPart, wholeReply } from './stored-reply.decision.js';
+import { type CallState } from '../../calls/call-state.decision.js';
 import { successTag } from '../../integrity/success-tag.js';
 import { COUNT_ATTEMPTS, FIND_COMMAND } from './attempt-gate.sql.js';
 import { DECIDE_ATTEMPTS } from '../attempt-outcomes.sql.js';
@@ -59,12 +63,18 @@ export interface CountedRow {
 
 interface CommandRow extends CountedRow {
   fingerprint: string;
-  reply: string | null;
-  reply_tag: string | null;
+  /** Of a command of the previous version. */
+  earlier_reply: string | null;
+  earlier_tag: string | null;
   attempt_id: string;
   counter_key: string;
   subject_id: string | null;
-  outcome: string | null;
+  outcome: Outcome | null;
+  /** See `unstatedPart`. */
+  reply: string | null;
+  reply_tag: string | null;
+  level: CallState['level'] | null;
+  expires_at: Date | null;
 }
 
 /** Result of {@link FIND_COMMAND}. Row-level security hides the attempt of another tenant. */
@@ -122,8 +132,8 @@ export class PostgresAttemptGate extends AttemptGate {
     }
     const known = await this.#findCommand(attempt.commandId, attempt.tenant);
     if (known === 'other' || known.fingerprint !== attempt.fingerprint) return { kind: 'mismatch' };
-    // Outcome and reply are written together. An outcome without a reply was altered, and must not be compared again.
-    if (known.reply === null && known.outcome === null)
+    // Outcome and tag are written together. A row with only one of them was altered, and must not be compared again.
+    if (known.outcome === null && known.reply_tag === null && known.earlier_reply === null)
       return { kind: 'unanswered', attempt: countedAttempt(known.attempt_id, known) };
     return { kind: 'answered', reply: await this.#stored(attempt.tenant, attempt.commandId, known) };
   }
@@ -135,33 +145,43 @@ export class PostgresAttemptGate extends AttemptGate {
     const messages = facts.map((fact) => encodeMessage(fact.factId, fact, headers));
     if (tighten !== undefined) messages.push(encodeMessage(tighten.commandId, tighten, headers));
     const { commandId } = outcome.reply;
-    const reply = JSON.stringify(outcome.reply);
+    const { attemptId } = attempt;
+    const row = { commandId, attempt, outcome: outcome.reply.outcome, success: outcome.success };
     const isStored = await this.#decide.call({
       outcome,
       messages,
-      reply,
-      replyTag: this.#tags.of({ tenant, commandId, fingerprint, attemptId: attempt.attemptId, reply }),
+      reply: unstatedPart(outcome.reply, row),
+      replyTag: this.#tags.of({ tenant, commandId, fingerprint, attemptId, reply: textOf(outcome.reply) }),
       successTag: outcome.success && successTag(this.hash, tenant, outcome.success),
     });
     if (isStored !== undefined) return isStored ? outcome.reply : 'outdated';
     const known = await this.#findCommand(commandId, tenant);
     // The command was claimed again since, so the first reply is not stored any more.
-    if (known === 'other' || known.attempt_id !== attempt.attemptId) return unavailable(commandId, attempt.attemptId);
+    if (known === 'other' || known.attempt_id !== attemptId) return unavailable(commandId, attemptId);
     return this.#stored(tenant, commandId, known);
   }
 
   /** The stored reply, if this service wrote it. Otherwise a forged success would get a receipt. */
   async #stored(tenant: string, commandId: string, row: CommandRow): Promise<VerificationDecided> {
-    const { fingerprint, attempt_id: attemptId, reply, reply_tag: tag } = row;
-    if (reply !== null && this.#tags.isRight(tag, { tenant, commandId, fingerprint, attemptId, reply }))
-      return message(VerificationDecided, JSON.parse(reply) as VerificationDecided);
+    const reply = this.#readReply(tenant, commandId, row);
+    if (reply !== undefined) return message(VerificationDecided, reply);
     const who = {
       subjectKey: referenceKeyOf(row.counter_key),
       ...(row.subject_id === null ? {} : { subject: row.subject_id }),
     };
-    const reason = reply !== null && tag === null ? 'untagged' : 'altered';
-    await this.report?.({ what: 'reply', reason, tenant, ...who });
-    return unavailable(commandId, attemptId);
+    const hasTag = (row.earlier_reply === null ? row.reply_tag : row.earlier_tag) !== null;
+    await this.report?.({ what: 'reply', reason: hasTag ? 'altered' : 'untagged', tenant, ...who });
+    return unavailable(commandId, row.attempt_id);
+  }
+
+  #readReply(tenant: string, commandId: string, row: CommandRow): FieldsOf<VerificationDecided> | undefined {
+    const { fingerprint, attempt_id: attemptId, earlier_reply: earlier } = row;
+    const isTagged = (tag: string | null, reply: string): boolean =>
+      this.#tags.isRight(tag, { tenant, commandId, fingerprint, attemptId, reply });
+    if (earlier !== null)
+      return isTagged(row.earlier_tag, earlier) ? (JSON.parse(earlier) as FieldsOf<VerificationDecided>) : undefined;
+    const reply = storedReply(commandId, row);
+    return reply !== undefined && isTagged(row.reply_tag, textOf(reply)) ? reply : undefined;
   }
 
   async #countAll(attempts: readonly AttemptWithPolicy[]): Promise<(CountedRow | undefined)[]> {
@@ -260,6 +280,19 @@ export function countedAttempt(attemptId: string, row: CountedRow): CountedAttem
     remaining: row.remaining,
     countedAt: row.counted_at.toISOString(),
   });
+}
+
+/** Undefined if the row has no outcome, or was altered so that it has no reply. */
+function storedReply(commandId: string, row: CommandRow): FieldsOf<VerificationDecided> | undefined {
+  const { outcome, level, subject_id: subject, expires_at: expiresAt } = row;
+  if (outcome === null) return undefined;
+  const isSuccess = level !== null && subject !== null && expiresAt !== null;
+  try {
+    const success = isSuccess ? { level, subject, expiresAt: expiresAt.toISOString() } : undefined;
+    return wholeReply(row.reply, { commandId, attempt: countedAttempt(row.attempt_id, row), outcome, success });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Names the verification, so the attempt stays counted and gets no refund. */
