@@ -8,19 +8,17 @@ import { EVENT_SOURCE } from '../../apps/audit/src/log/event-source.js';
 import { PostgresLogSequencer } from '../../apps/audit/src/log/log-sequencer.store.js';
 import { PostgresAuditTrail } from '../../apps/audit/src/trail/audit-trail.store.js';
 import { type TrailEntry } from '../../apps/audit/src/trail/trail.ports.js';
-import { WokenLoop } from '@countersign/runtime';
 import { options } from '../options.js';
 import { keep, row, say } from '../report.js';
 
 /**
- * The audit log over a durable PostgreSQL: events per second into the log (inbox, entries, tiles and tree heads), the delay
+ * The audit log over a durable PostgreSQL: events per second into the log (entries, tiles and tree heads), the delay
  * from the fact to the publisher under a steady rate, and the rate of verification of leaves.
  */
 const given = options({
   events: '60000',
   batch: '1024',
   bytes: '900',
-  'in-flight': '2048',
   rate: '500',
   seconds: '10',
   leaves: '500000',
@@ -49,23 +47,10 @@ async function timed(work: () => Promise<unknown>): Promise<{ seconds: number; p
 }
 
 async function fill(database: Database): Promise<{ seconds: number; processorSeconds: number }> {
-  const trail = new PostgresAuditTrail(database);
   const sequencer = new PostgresLogSequencer(database, 'bench.example/log');
   const waiting = entries(events);
   return timed(async () => {
-    let isStored = false;
-    const left = waiting.values();
-    const worker = async (): Promise<void> => {
-      for (const entry of left) await trail.append(entry);
-    };
-    const workers = Array.from({ length: Number(given['in-flight']) }, worker);
-    const storing = Promise.all(workers).then(() => (isStored = true));
-    for (let taken = 1; !isStored || taken > 0;) {
-      ({ taken } = await sequencer.sequence(batch));
-      // As the service does: a batch waits for facts.
-      if (taken === 0) await pause(5);
-    }
-    await storing;
+    for (let at = 0; at < events; at += batch) await sequencer.sequence(batch, waiting.slice(at, at + batch));
   });
 }
 
@@ -85,18 +70,8 @@ async function delays(database: Database): Promise<number[]> {
     },
   });
   const sequencer = new PostgresLogSequencer(database, 'bench.example/log');
-  const sequence = async (): Promise<boolean> => {
-    for (let taken = batch; taken === batch;) {
-      ({ taken } = await sequencer.sequence(batch));
-      if (taken > 0) relay.wake();
-    }
-    return true;
-  };
-  // The times of the service: startLog.
-  const loop = new WokenLoop({ work: sequence, lingerMs: 100, pollMs: 1_000 });
-  const trail = new PostgresAuditTrail(database, () => loop.wake());
+  const trail = new PostgresAuditTrail(sequencer, { onAppended: () => relay.wake() });
   relay.start();
-  loop.start();
   const [perTick, ticks] = [Number(given.rate) / 100, Number(given.seconds) * 100];
   const began = performance.now();
   const appended: Promise<void>[] = [];
@@ -108,7 +83,6 @@ async function delays(database: Database): Promise<number[]> {
     }
   }
   await Promise.all(appended);
-  await loop.close();
   await relay.close();
   if (found.length < appendedAt.size) throw new Error(`${appendedAt.size - found.length} events were not published`);
   return found.sort((a, b) => a - b);

@@ -9,7 +9,6 @@ import { openReader, type Database } from '@countersign/persistence';
 import { eventually } from '@countersign/testing';
 import { createSignerKey, openCheckpoint, parseSignerKey } from '@countersign/transparency-log';
 import { PostgresLogSequencer } from '../../apps/audit/src/log/log-sequencer.store.js';
-import { PostgresAuditTrail } from '../../apps/audit/src/trail/audit-trail.store.js';
 import { trailEntry } from '../../apps/audit/test/audit-trail.contract.js';
 import { openLogBed, TEST_ORIGIN, type LogBed } from '../../apps/audit/test/log-bed.js';
 import { verifyLog } from '../../apps/cli/src/log/verify-log.js';
@@ -109,13 +108,11 @@ describe('an audit log that is restored from an older backup', () => {
 
   /** Adds facts to the log. @returns the values of all entries */
   const grow = async (to: number, text: string): Promise<Buffer[]> => {
-    const trail = new PostgresAuditTrail(bed.service);
     const from = (await bed.values()).length;
     const added = Array.from({ length: to - from }, (_, at) =>
       trailEntry({ value: Buffer.from(`${text} ${from + at}`) }),
     );
-    await Promise.all(added.map((entry) => trail.append(entry)));
-    await new PostgresLogSequencer(bed.service, TEST_ORIGIN).sequence(1_024);
+    await new PostgresLogSequencer(bed.service, TEST_ORIGIN).sequence(1_024, added);
     return bed.values();
   };
   const backUp = (name: string): Promise<unknown> =>

@@ -55,12 +55,9 @@ export async function start(
     for (const kind of FACT_KINDS) METRICS.events.inc({ kind }, 0);
     // Opened before the log and closed after it: on the in-process bus, an event is published when it is read back.
     const completeness = await openCompleteness(host, database, fatal);
-    const log = startLog(
-      host,
-      database,
-      new PostgresLogSequencer(database, settings.LOG_ORIGIN, shardStartedIn(settings.OCSF_VERSION)),
-    );
-    const trail = new PostgresAuditTrail(database, (facts) => log.onAppended(facts));
+    const sequencer = new PostgresLogSequencer(database, settings.LOG_ORIGIN, shardStartedIn(settings.OCSF_VERSION));
+    const log = startLog(host, database, sequencer);
+    const trail = new PostgresAuditTrail(sequencer, { onAppended: () => log.onAppended(), onFatal: fatal });
     const own = new RecordFact(trail, new SealPersonalData(vault), settings.OCSF_VERSION);
     const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> => {
       await Promise.all(ownFacts.map((fact) => own.record(fact)));

@@ -14,7 +14,7 @@ import {
 import { trailEntry } from '../../test/audit-trail.contract.js';
 import { openLogBed, TEST_ORIGIN, type LogBed } from '../../test/log-bed.js';
 import { PostgresLogSequencer } from '../log/log-sequencer.store.js';
-import { PostgresAuditTrail } from '../trail/audit-trail.store.js';
+import { type TrailEntry } from '../trail/trail.ports.js';
 import { AcceptCheckpoint } from './accept-checkpoint.use-case.js';
 import { PostgresCheckpoints } from './checkpoints.store.js';
 
@@ -28,15 +28,12 @@ const SIGNED_AT = new Date('2026-11-27T11:59:59.000Z');
 describe('a signed checkpoint that arrives at the audit service', () => {
   let bed: LogBed;
   let accepting: AcceptCheckpoint;
-  let trail: PostgresAuditTrail;
   let sequencer: PostgresLogSequencer;
   const logged: Buffer[] = [];
 
   /** Adds entries to the log. */
-  const grow = async (count: number): Promise<void> => {
-    const entries = Array.from({ length: count }, () => trailEntry());
-    await Promise.all(entries.map((entry) => trail.append(entry)));
-    await sequencer.sequence(1_024);
+  const grow = async (count: number, create = (): TrailEntry => trailEntry()): Promise<void> => {
+    await sequencer.sequence(1_024, Array.from({ length: count }, create));
     logged.splice(0, logged.length, ...(await bed.leaves()));
   };
   /** Computed by the library from the leaves, not from the stored tiles. */
@@ -53,7 +50,6 @@ describe('a signed checkpoint that arrives at the audit service', () => {
 
   beforeAll(async () => {
     bed = await openLogBed();
-    trail = new PostgresAuditTrail(bed.service);
     sequencer = new PostgresLogSequencer(bed.service, TEST_ORIGIN);
     accepting = new AcceptCheckpoint(new PostgresCheckpoints(bed.service), [signer.verifier, earlier.verifier]);
     await grow(700);
@@ -105,7 +101,6 @@ describe('a signed checkpoint that arrives at the audit service', () => {
 
   it('waits while it is above the log, and is stored when the log has grown to it', async () => {
     const entry = trailEntry();
-    await trail.append(entry);
     const range = CompactRange.empty();
     for (const leaf of logged) range.append(leaf);
     const before = logged.length;
@@ -113,7 +108,7 @@ describe('a signed checkpoint that arrives at the audit service', () => {
     const note = signCheckpoint({ size: before + 1, root: range.root() }, signer);
     await expect(accept(note)).rejects.toMatchObject({ code: 'CHECKPOINT_AHEAD', retriable: true });
     expect(await stored()).toEqual([]);
-    await grow(0);
+    await grow(1, () => entry);
     await accept(note);
     expect(await stored()).toEqual([{ size: before + 1, signed_at: UNTIMED, root: range.root(), note }]);
   });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type ConsumedRecord } from '@countersign/messaging';
 import { type PublishedEntry } from './completeness.ports.js';
 
@@ -9,5 +9,5 @@ export function readPublishedEntry({
 }: Pick<ConsumedRecord, 'headers' | 'value'>): PublishedEntry | undefined {
   const sequence = headers['ce_sequence'];
   const index = sequence !== undefined && /^\d{1,20}$/.test(sequence) ? Number(sequence) : NaN;
-  return Number.isSafeInteger(index) ? { index, sha256: createHash('sha256').update(value).digest() } : undefined;
+  return Number.isSafeInteger(index) ? { index, sha256: hash('sha256', value, 'buffer') } : undefined;
 }

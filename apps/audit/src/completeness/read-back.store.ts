@@ -11,22 +11,19 @@ const IN_TRANSIT_SECONDS = 30;
 /** Differences of the topic that are named; a count includes those of a range. */
 const MAX_NAMED = 100;
 
-/** Returns the entries that have other bytes in the log. $1 indexes, $2 SHA-256 of their values on the topic */
-const FIND_ALTERED = `
-SELECT idx
-FROM unnest($1::bigint[], $2::bytea[]) AS published(idx, hash)
-JOIN audit.entries USING (idx)
-WHERE sha256(value) <> hash`;
-
-/** The ranges join into one while nothing is missing. $1 a multirange */
+/**
+ * Adds entries, of which those that have other bytes in the log count as missing, because a consumer cannot read them. The ranges
+ * join into one while nothing is missing. $1 indexes, $2 SHA-256 of their values on the topic, $3 a multirange of the indexes
+ */
 const ADD = `
+WITH altered AS (
+  SELECT range_agg(int8range(idx, idx + 1)) AS indexes
+  FROM unnest($1::bigint[], $2::bytea[]) AS published(idx, hash)
+  JOIN audit.entries USING (idx)
+  WHERE sha256(value) <> hash
+)
 UPDATE audit.read_back
-SET indexes = indexes + $1::int8multirange`;
-
-/** Altered entries count as missing, because a consumer cannot read them. $1 indexes */
-const REMOVE = `
-UPDATE audit.read_back
-SET indexes = indexes - (SELECT range_agg(int8range(idx, idx + 1)) FROM unnest($1::bigint[]) AS altered(idx))`;
+SET indexes = read_back.indexes + $3::int8multirange - COALESCE((SELECT indexes FROM altered), '{}')`;
 
 /**
  * What the topic lacks of the entries that are older than $1 seconds, and what it has beyond the end of the log, in one snapshot.
@@ -60,7 +57,7 @@ LIMIT $2`;
 /** {@link ReadBackEntries} in PostgreSQL: the ranges of the indexes that were read. */
 @Injectable()
 export class PostgresReadBackEntries extends ReadBackEntries {
-  readonly #database: Pick<Database, 'query' | 'transaction'>;
+  readonly #database: Pick<Database, 'query' | 'prepared'>;
   readonly #add: Batched<PublishedEntry, void>;
 
   constructor(database: Database) {
@@ -90,13 +87,10 @@ export class PostgresReadBackEntries extends ReadBackEntries {
   }
 
   async #addAll(entries: readonly PublishedEntry[]): Promise<void[]> {
-    await this.#database.transaction(async (tx) => {
-      const indexes = entries.map(({ index }) => index);
-      await tx.query(ADD, [`{${indexes.map((index) => `[${index},${index}]`).join()}}`]);
-      const hashes = entries.map(({ sha256 }) => sha256);
-      const altered = await tx.query<{ idx: string }>(FIND_ALTERED, [indexes, hashes]);
-      if (altered.length > 0) await tx.query(REMOVE, [altered.map(({ idx }) => idx)]);
-    });
+    const indexes = entries.map(({ index }) => index);
+    await this.#database.prepared('audit.read_back.add', ADD, [
+      ...[indexes, entries.map(({ sha256 }) => sha256), `{${indexes.map((index) => `[${index},${index}]`).join()}}`],
+    ]);
     return entries.map(() => undefined);
   }
 }

@@ -55,23 +55,17 @@ describe('the sequencer', () => {
   });
   afterEach(() => bed.close());
 
-  it('makes one log of 6,000 facts when two copies record and sequence them at once, with each subject in order', async () => {
+  it('makes one log of 6,000 facts when two copies record them at once, with each subject in order', async () => {
     const copies = [bed.service, await bed.openCopy()];
     const subjects = 300;
     const perSubject = 20;
-    let appending = true;
     const work = copies.map(async (database, copy) => {
-      const trail = new PostgresAuditTrail(database);
+      const trail = new PostgresAuditTrail(new PostgresLogSequencer(database, TEST_ORIGIN));
       await Promise.all(
         Array.from({ length: subjects / 2 }, (_, at) => appendInOrder(trail, `subject-${copy}-${at}`, perSubject)),
       );
     });
-    const sequencing = copies.map(async (database) => {
-      const sequencer = new PostgresLogSequencer(database, TEST_ORIGIN);
-      for (let last = 1; appending || last > 0;) last = (await sequencer.sequence(256)).taken;
-    });
-    await Promise.all(work).finally(() => (appending = false));
-    await Promise.all(sequencing);
+    await Promise.all(work);
 
     expect(await expectOneLog()).toBe(subjects * perSubject);
     const bySubject = new Map<string, number[]>();
@@ -84,25 +78,31 @@ describe('the sequencer', () => {
       expect(numbers).toEqual(Array.from({ length: perSubject }, (_, at) => at));
   }, 120_000);
 
-  it('takes a fact that is delivered again after it was sequenced only out of the inbox', async () => {
-    const trail = new PostgresAuditTrail(bed.service);
+  it('adds a fact once when it is delivered again, also when the inbox of an earlier build has it', async () => {
     const sequencer = new PostgresLogSequencer(bed.service, TEST_ORIGIN);
-    const [first, second] = [trailEntry(), trailEntry()];
-    await trail.append(first);
-    expect(await sequencer.sequence(10)).toEqual({ taken: 1, size: 1 });
-    await Promise.all([trail.append(first), trail.append(second)]);
-    expect(await sequencer.sequence(10)).toEqual({ taken: 2, size: 2 });
-    await trail.append(first);
-    expect(await sequencer.sequence(10)).toEqual({ taken: 1, size: 2 });
-    expect(await bed.values()).toEqual([first.value, second.value]);
+    const [first, second, third] = [trailEntry(), trailEntry(), trailEntry()];
+    expect(await sequencer.sequence(10, [first])).toEqual({ taken: 1, size: 1 });
+    expect(await sequencer.sequence(10, [{ ...first, value: Buffer.from('other') }, second])).toEqual({
+      taken: 2,
+      size: 2,
+    });
+    await bed.administrator.query(
+      `INSERT INTO audit.inbox (event_id, kind, tenant, time, value, partition_key)
+       SELECT id, 'attempt.decided', 'acme', now(), value, 'k'
+       FROM unnest($1::uuid[], $2::bytea[]) AS f(id, value)`,
+      [[first, third].map(({ eventId }) => eventId), [first, third].map(({ value }) => value)],
+    );
+    const fourth = trailEntry();
+    const other = Buffer.from('other');
+    expect(await sequencer.sequence(10, [fourth, { ...third, value: other }])).toEqual({ taken: 4, size: 4 });
+    expect(await sequencer.sequence(10)).toEqual({ taken: 0, size: 4 });
+    expect(await bed.values()).toEqual([first, second, third, fourth].map(({ value }) => value));
     await expectOneLog();
   });
 
   it('stores nothing of a batch that loses the compare-and-swap, and sequences the facts with the next one', async () => {
-    const trail = new PostgresAuditTrail(bed.service);
     const sequencer = new PostgresLogSequencer(bed.service, TEST_ORIGIN);
-    await trail.append(trailEntry());
-    await sequencer.sequence(10);
+    await sequencer.sequence(10, [trailEntry()]);
     // The update finds no row, as if the size were another one.
     await bed.administrator.query(
       `CREATE FUNCTION public.lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
@@ -111,34 +111,39 @@ describe('the sequencer', () => {
       'CREATE TRIGGER lose BEFORE UPDATE ON audit.log_state FOR EACH ROW EXECUTE FUNCTION public.lose()',
     );
     const fact = trailEntry();
-    await trail.append(fact);
-    await expect(sequencer.sequence(10)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', retriable: true });
+    await expect(sequencer.sequence(10, [fact])).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      retriable: true,
+    });
     expect(await expectOneLog()).toBe(1);
     await bed.administrator.query('DROP TRIGGER lose ON audit.log_state');
-    expect(await sequencer.sequence(10)).toEqual({ taken: 1, size: 2 });
+    expect(await sequencer.sequence(10, [fact])).toEqual({ taken: 1, size: 2 });
     expect((await bed.values())[1]).toEqual(fact.value);
     await expectOneLog();
   });
 
   it('continues a log of another copy over full tiles of two levels', async () => {
-    const trail = new PostgresAuditTrail(bed.service);
     const copies = [bed.service, await bed.openCopy()].map(
       (database) => new PostgresLogSequencer(database, TEST_ORIGIN),
     );
     for (let round = 0; round < 6; round++) {
-      await Promise.all(Array.from({ length: 100 }, () => trail.append(trailEntry())));
-      await copies[round % 2]!.sequence(1_024);
+      await copies[round % 2]!.sequence(
+        1_024,
+        Array.from({ length: 100 }, () => trailEntry()),
+      );
     }
     expect(await expectOneLog()).toBe(600);
   });
 
   it('refuses to continue a log under another origin, because its checkpoints would be of two logs', async () => {
-    const trail = new PostgresAuditTrail(bed.service);
-    await trail.append(trailEntry());
-    await new PostgresLogSequencer(bed.service, TEST_ORIGIN).sequence(10);
-    await trail.append(trailEntry());
+    await new PostgresLogSequencer(bed.service, TEST_ORIGIN).sequence(10, [trailEntry()]);
     const other = new PostgresLogSequencer(bed.service, 'log.example/other');
-    await expect(other.sequence(10)).rejects.toThrow(`LOG_ORIGIN must be ${TEST_ORIGIN}`);
+    await expect(other.sequence(10, [trailEntry()])).rejects.toThrow(`LOG_ORIGIN must be ${TEST_ORIGIN}`);
+    const ends: Error[] = [];
+    // The fact is tried again, and so is no dead letter.
+    const appended = new PostgresAuditTrail(other, { onFatal: (error) => ends.push(error) }).append(trailEntry());
+    await expect(appended).rejects.toMatchObject({ retriable: true });
+    expect(ends).toMatchObject([{ code: 'SETTINGS_INVALID' }]);
     expect(await expectOneLog()).toBe(1);
   });
 });
@@ -146,8 +151,7 @@ describe('the sequencer', () => {
 describe('the tables of the log', () => {
   beforeAll(async () => {
     bed = await openLogBed();
-    await new PostgresAuditTrail(bed.service).append(trailEntry());
-    await new PostgresLogSequencer(bed.service, TEST_ORIGIN).sequence(10);
+    await new PostgresLogSequencer(bed.service, TEST_ORIGIN).sequence(10, [trailEntry()]);
     await bed.administrator.query(`INSERT INTO audit.checkpoints (size, signed_at, root, note)
       SELECT size, now(), root, 'note' FROM audit.tree_heads`);
   });

@@ -1,6 +1,7 @@
 import { CompactRange, leafHash, partialTilesOf, TiledTree, type HashTile } from '@countersign/transparency-log';
 import { type Database, type Transaction } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
+import { type TrailEntry } from '../trail/trail.ports.js';
 import { LogSequencer, type SequencedBatch, type ShardStartedEntry } from './log.ports.js';
 import { shardOf } from './shard.decision.js';
 
@@ -15,15 +16,35 @@ SELECT size, compact_range AS range, origin, clock_timestamp() AS now,
   set_config('idle_in_transaction_session_timeout', '60s', true)
 FROM audit.log_state FOR UPDATE`;
 
+/** A transaction for nothing would take the lock every second. */
+const WAITING = 'SELECT size, EXISTS (SELECT FROM audit.inbox) AS "hasFacts" FROM audit.log_state';
+
 /**
- * Moves facts to the entries. A fact that was delivered again while its entry was made is only deleted. Runs after the lock
- * is held, with a snapshot of its own, so it sees every entry. The counts grow by the same facts, one row per step and kind.
+ * Adds facts to the entries: those of the inbox, and those of the arrays. One with an entry is dropped. Runs after the lock is
+ * held, with a snapshot of its own, so it sees every entry. The counts grow by the same facts, one row per step and kind. The
+ * values are in one parameter, because PostgreSQL would get an array of them as text of twice the length.
+ * $1 first index, $2 facts of the inbox, $3 to $13 fields, $14 lengths of the values, $15 values
  */
 const MOVE = `
 WITH taken AS (
   DELETE FROM audit.inbox WHERE seq IN (SELECT seq FROM audit.inbox ORDER BY seq LIMIT $2) RETURNING *
+), given AS (
+  SELECT *,
+    substring($15::bytea FROM (sum(length) OVER (ORDER BY position))::int - length + 1 FOR length) AS value
+  FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[], $10::text[],
+    $11::text[], $12::text[], $13::int[], $14::int[]) WITH ORDINALITY
+    AS g(event_id, kind, tenant, subject, call_id, time, partition_key, traceparent, ocsf_version, variant, count,
+      length, position)
+), facts AS (
+  SELECT 1 AS source, seq AS position, event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent,
+    ocsf_version, variant, count, recorded_at
+  FROM taken
+  UNION ALL
+  SELECT 2, position, event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent,
+    ocsf_version, variant, count, clock_timestamp()
+  FROM given g WHERE NOT EXISTS (SELECT FROM taken t WHERE t.event_id = g.event_id)
 ), fresh AS (
-  SELECT * FROM taken t WHERE NOT EXISTS (SELECT FROM audit.entries e WHERE e.event_id = t.event_id)
+  SELECT * FROM facts f WHERE NOT EXISTS (SELECT FROM audit.entries e WHERE e.event_id = f.event_id)
 ), counted AS (
   INSERT INTO audit.event_counts AS c (tenant, step, start_time, kind, variant, count)
   SELECT tenant, step, date_trunc(step, time, 'UTC'), kind, variant, sum(count)
@@ -35,7 +56,7 @@ WITH taken AS (
   INSERT INTO audit.entries
     (idx, event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version,
       recorded_at)
-  SELECT $1::bigint + row_number() OVER (ORDER BY seq) - 1,
+  SELECT $1::bigint + row_number() OVER (ORDER BY source, position) - 1,
     event_id, kind, tenant, subject, call_id, time, value, partition_key, traceparent, ocsf_version, recorded_at
   FROM fresh
   RETURNING idx, value
@@ -43,9 +64,10 @@ WITH taken AS (
 SELECT (SELECT count(*) FROM taken)::int AS taken,
   (SELECT array_agg(sha256('\\x00'::bytea || value) ORDER BY idx) FROM added) AS leaves`;
 
-/** $1 the size of the log */
+/** $1 the size of the log, $2 whether other facts wait */
 const LAST_SHARD = `
-SELECT (SELECT max(name) FROM audit.shards) AS name, EXISTS (SELECT FROM audit.inbox) AS "hasFacts",
+SELECT (SELECT max(name) FROM audit.shards) AS name,
+  $2 OR EXISTS (SELECT FROM audit.inbox) AS "hasFacts",
   (SELECT note FROM audit.checkpoints WHERE size <= $1 ORDER BY size DESC, signed_at DESC LIMIT 1) AS checkpoint`;
 
 const START_SHARD = `
@@ -94,9 +116,14 @@ export class PostgresLogSequencer extends LogSequencer {
     super();
   }
 
-  override async sequence(limit: number): Promise<SequencedBatch> {
+  override async sequence(limit: number, facts: readonly TrailEntry[] = []): Promise<SequencedBatch> {
+    const database = this.database.forAllTenants();
+    if (facts.length === 0) {
+      const [log] = await database.prepared<{ size: string; hasFacts: boolean }>('audit.log.waiting', WAITING);
+      if (log?.hasFacts === false) return { taken: 0, size: Number(log.size) };
+    }
     try {
-      return await this.database.forAllTenants().transaction((tx) => this.#sequence(tx, limit));
+      return await database.transaction((tx) => this.#sequence(tx, limit, facts));
     } catch (error) {
       // Nothing was stored, or the commit is unknown: the next batch reads the state again.
       this.#tree = TiledTree.empty();
@@ -104,17 +131,16 @@ export class PostgresLogSequencer extends LogSequencer {
     }
   }
 
-  async #sequence(tx: Transaction, limit: number): Promise<SequencedBatch> {
+  async #sequence(tx: Transaction, limit: number, facts: readonly TrailEntry[]): Promise<SequencedBatch> {
     const [state] = await tx.prepared<LogState>('audit.log.begin', BEGIN);
     if (state === undefined) throw new ServiceError('INTERNAL', 'the row of audit.log_state is missing', false);
     const size = Number(state.size);
-    const started = await this.#startShard(tx, size, state.now);
+    const started = await this.#startShard(tx, size, state.now, facts.length > 0);
     const [moved] = await tx.prepared<{ taken: number; leaves: Buffer[] | null }>('audit.log.move', MOVE, [
-      size + started.length,
-      limit,
+      ...[size + started.length, limit, ...columnsOf(facts)],
     ]);
     const leaves = [...started, ...(moved?.leaves ?? [])];
-    const taken = moved?.taken ?? 0;
+    const taken = (moved?.taken ?? 0) + facts.length;
     if (leaves.length === 0) return { taken, size };
     this.#checkOrigin(state.origin);
     const tree = this.#tree.size === size && size > 0 ? this.#tree : await restore(tx, state);
@@ -127,12 +153,12 @@ export class PostgresLogSequencer extends LogSequencer {
    * Begins the shard of the half-year before its first fact. A clock that is set back begins none again.
    * @returns the leaf of the added entry
    */
-  async #startShard(tx: Transaction, size: number, now: Date): Promise<Buffer[]> {
+  async #startShard(tx: Transaction, size: number, now: Date, hasFacts: boolean): Promise<Buffer[]> {
     const shard = shardOf(now);
     if (this.shardStarted === undefined || shard <= this.#shard) return [];
     // After the lock is held, because another copy may have begun the shard while this one waited.
     const [last] = await tx.query<{ name: string | null; hasFacts: boolean; checkpoint: string | null }>(LAST_SHARD, [
-      size,
+      ...[size, hasFacts],
     ]);
     this.#shard = last?.name ?? '';
     if (shard <= this.#shard || !last?.hasFacts) return [];
@@ -164,6 +190,24 @@ export class PostgresLogSequencer extends LogSequencer {
     if (origin === null || origin === this.origin) return;
     throw new ServiceError('SETTINGS_INVALID', `LOG_ORIGIN must be ${origin}, the origin of the stored log`, false);
   }
+}
+
+function columnsOf(facts: readonly TrailEntry[]): unknown[] {
+  return [
+    facts.map((fact) => fact.eventId),
+    facts.map((fact) => fact.kind),
+    facts.map((fact) => fact.tenant),
+    facts.map((fact) => fact.subject ?? null),
+    facts.map((fact) => fact.callId ?? null),
+    facts.map((fact) => fact.time),
+    facts.map((fact) => fact.partitionKey),
+    facts.map((fact) => fact.traceparent ?? null),
+    facts.map((fact) => fact.ocsfVersion),
+    facts.map((fact) => fact.counted?.variant ?? null),
+    facts.map((fact) => fact.counted?.count ?? null),
+    facts.map((fact) => fact.value.length),
+    Buffer.concat(facts.map((fact) => fact.value)),
+  ];
 }
 
 async function restore(tx: Transaction, { size, range }: LogState): Promise<TiledTree> {

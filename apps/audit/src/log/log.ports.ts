@@ -17,7 +17,7 @@ export type ShardStartedEntry = (start: ShardStart) => TrailEntry;
 
 /** What one batch added to the log. */
 export interface SequencedBatch {
-  /** Facts that were taken from the inbox, duplicates included. */
+  /** Facts that were taken, duplicates included. */
   readonly taken: number;
   /** Entries after the batch. */
   readonly size: number;
@@ -26,9 +26,11 @@ export interface SequencedBatch {
 /** Assigns the indexes of the log. */
 export abstract class LogSequencer {
   /**
-   * Moves the facts that wait longest from the inbox to the log, with tiles and tree head, in one transaction.
-   * @param limit the maximum number of facts
+   * Adds facts to the log in their order, with tiles and tree head, in one transaction. Those of the inbox come first, the longest
+   * waiting before the others. A fact that is in the log already changes nothing.
+   * @param limit the maximum number of facts of the inbox
+   * @param facts each id once
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable; also when another copy has changed the log
    */
-  abstract sequence(limit: number): Promise<SequencedBatch>;
+  abstract sequence(limit: number, facts?: readonly TrailEntry[]): Promise<SequencedBatch>;
 }

@@ -2,7 +2,7 @@ import { CompactRange } from '@countersign/transparency-log';
 import { openLogBed, TEST_ORIGIN, type LogBed } from '../../test/log-bed.js';
 import { trailEntry } from '../../test/audit-trail.contract.js';
 import { type Database } from '@countersign/persistence';
-import { PostgresAuditTrail } from '../trail/audit-trail.store.js';
+import { type TrailEntry } from '../trail/trail.ports.js';
 import { PostgresLogSequencer } from './log-sequencer.store.js';
 import { shardOf } from './shard.decision.js';
 import { shardStartedIn } from './shard-started.js';
@@ -37,10 +37,9 @@ describe('a shard of the log', () => {
 
   it('begins once with its own entry when two sequencers take the first facts of a half-year at once', async () => {
     const copies = [bed.service, await bed.openCopy()];
-    const trail = new PostgresAuditTrail(bed.service);
-    await Promise.all(Array.from({ length: 400 }, () => trail.append(trailEntry())));
     const sequencers = copies.flatMap((database) => [sequencerOn(database), sequencerOn(database)]);
-    await Promise.all(sequencers.map((sequencer) => sequencer.sequence(100)));
+    const facts = (): TrailEntry[] => Array.from({ length: 100 }, () => trailEntry());
+    await Promise.all(sequencers.map((sequencer) => sequencer.sequence(100, facts())));
 
     const [shard] = await bed.administrator.query<{ name: string; first_idx: string; checkpoint: string | null }>(
       'SELECT name, first_idx, checkpoint FROM audit.shards',
@@ -53,9 +52,7 @@ describe('a shard of the log', () => {
   });
 
   it('begins after the last entry of the shard before, and has its last signed checkpoint', async () => {
-    const trail = new PostgresAuditTrail(bed.service);
-    await trail.append(trailEntry());
-    await new PostgresLogSequencer(bed.service, TEST_ORIGIN).sequence(10);
+    await new PostgresLogSequencer(bed.service, TEST_ORIGIN).sequence(10, [trailEntry()]);
     await bed.administrator.query(
       `INSERT INTO audit.shards (name, first_idx, started_at) VALUES ('2020h1', 0, '2020-01-01')`,
     );
@@ -63,10 +60,8 @@ describe('a shard of the log', () => {
       SELECT size, now(), root, 'the signed note' FROM audit.tree_heads`);
     const sequencer = sequencerOn(bed.service);
     expect(await sequencer.sequence(10)).toEqual({ taken: 0, size: 1 });
-    await trail.append(trailEntry());
-    expect(await sequencer.sequence(10)).toEqual({ taken: 1, size: 3 });
-    await trail.append(trailEntry());
-    expect(await sequencer.sequence(10)).toEqual({ taken: 1, size: 4 });
+    expect(await sequencer.sequence(10, [trailEntry()])).toEqual({ taken: 1, size: 3 });
+    expect(await sequencer.sequence(10, [trailEntry()])).toEqual({ taken: 1, size: 4 });
 
     const detail = { shard: shardOf(new Date()), first: 1, checkpoint: 'the signed note' };
     expect(await shardStarts()).toEqual(new Map([[1, detail]]));
@@ -74,11 +69,10 @@ describe('a shard of the log', () => {
   });
 
   it('does not begin again when the clock of the database is set back', async () => {
-    await new PostgresAuditTrail(bed.service).append(trailEntry());
     await bed.administrator.query(
       `INSERT INTO audit.shards (name, first_idx, started_at) VALUES ('9999h2', 0, '9999-07-01')`,
     );
-    expect(await sequencerOn(bed.service).sequence(10)).toEqual({ taken: 1, size: 1 });
+    expect(await sequencerOn(bed.service).sequence(10, [trailEntry()])).toEqual({ taken: 1, size: 1 });
     expect(await shardStarts()).toEqual(new Map());
   });
 });

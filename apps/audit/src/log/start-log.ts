@@ -4,29 +4,25 @@ import { ServiceError, WokenLoop } from '@countersign/runtime';
 import { EVENT_SOURCE } from './event-source.js';
 import { type LogSequencer } from './log.ports.js';
 
-/** Most facts of one batch of the sequencer. */
+/** Most facts of one batch from the inbox. */
 const MAX_BATCH_SIZE = 1_024;
-/** How long a fact waits for others to share its batch, in milliseconds. */
-const BATCH_LINGER_MS = 100;
-/** How often a copy looks for facts that a copy stored before it ended, in milliseconds. */
+/** How often a copy looks for facts in the inbox, in milliseconds. Only builds before this one store facts there. */
 const POLL_MS = 1_000;
 
-/** The sequencer and the publisher of one copy of the audit service. */
+/** The publisher of one copy of the audit service. */
 export interface RunningLog {
-  /** Call after facts were stored in the inbox. */
-  onAppended(facts: number): void;
+  /** Call after facts were added to the log. */
+  onAppended(): void;
 }
 
 /**
- * Sequences and publishes facts until the host closes. Every copy does both. Copies take turns, each batch is published in
- * the order of its indexes, and no copy needs to be chosen.
+ * Publishes the log, and sequences the facts in the inbox, until the host closes. Every copy does both. Copies take turns, each
+ * batch is published in the order of its indexes, and no copy needs to be chosen.
  */
 export function startLog(host: Host, database: Database, sequencer: LogSequencer): RunningLog {
-  // The sequencer has gathered a batch already.
+  // A batch has been gathered already.
   const relay = host.relay(database, { source: EVENT_SOURCE, lingerMs: 0 });
-  let waiting = 0;
-  const sequenceAll = async (): Promise<boolean> => {
-    waiting = 0;
+  const sequenceInbox = async (): Promise<boolean> => {
     try {
       let taken: number;
       do {
@@ -40,15 +36,9 @@ export function startLog(host: Host, database: Database, sequencer: LogSequencer
       return false;
     }
   };
-  const loop = new WokenLoop({ work: sequenceAll, lingerMs: BATCH_LINGER_MS, pollMs: POLL_MS });
+  const loop = new WokenLoop({ work: sequenceInbox, lingerMs: 0, pollMs: POLL_MS });
   loop.start();
   // Closes before the relay, which publishes its last batch.
   host.onClose(() => loop.close());
-  return {
-    onAppended: (facts) => {
-      waiting += facts;
-      if (waiting >= MAX_BATCH_SIZE) loop.hurry();
-      else loop.wake();
-    },
-  };
+  return { onAppended: () => relay.wake() };
 }

@@ -11,13 +11,16 @@ import {
   type SealedFields,
   type SubjectAt,
 } from './personal-data.ports.js';
+import { sealWaitMs } from '../trail/gather.decision.js';
 import { keyContext } from './subject-key-column.js';
 import { DESTROY_KEYS, FIND_KEYS, FIND_OR_CREATE_KEYS, REMOVE_ALTERED_KEY } from './personal-data.sql.js';
 
 /** Most events, and so most subjects, of one statement. */
 const MAX_BATCH_SIZE = 500;
-/** How long an event waits for others to share a statement, in milliseconds. No caller waits for an event. */
-const LINGER_MS = 5;
+/** A batch of this size does not wait for more. */
+const FULL_SIZE = 128;
+/** How long an erasure waits for others to share a statement, in milliseconds. */
+const ERASE_LINGER_MS = 5;
 /** Decrypted keys in memory. Each takes about 1 KB. */
 const MAX_CACHED_KEYS = 10_000;
 /** A round ends early only when another copy wrote the same subject in between. */
@@ -63,11 +66,15 @@ export class PostgresPersonalDataVault extends PersonalDataVault {
     private readonly keyring: Keyring,
   ) {
     super();
-    const shared = { size: MAX_BATCH_SIZE, fullSize: 64, expectsMore: () => true, lingerMs: () => LINGER_MS };
-    this.#seal = new Batched({ ...shared, concurrency: 2, run: (events) => this.#sealAll(events) });
+    const shared = { size: MAX_BATCH_SIZE, fullSize: FULL_SIZE, concurrency: 1, expectsMore: () => true };
+    this.#seal = new Batched({
+      ...shared,
+      lingerMs: ({ time }) => sealWaitMs(time, Date.now()),
+      run: (events) => this.#sealAll(events),
+    });
     this.#erase = new Batched({
       ...shared,
-      concurrency: 1,
+      lingerMs: () => ERASE_LINGER_MS,
       rows: (subject) => [rowOf(subject)],
       run: (subjects) => this.#eraseAll(subjects),
     });

@@ -31,7 +31,7 @@ let bed: LogBed;
 /** A copy of the service that has just started. Only the tables have a state, as after SIGKILL. */
 const startedOn = (database: Database, days = 365): PruneLog => {
   const own = new RecordFact(
-    new PostgresAuditTrail(database),
+    new PostgresAuditTrail(new PostgresLogSequencer(database, TEST_ORIGIN)),
     new SealPersonalData(new FakePersonalDataVault()),
     '1.8.0',
   );

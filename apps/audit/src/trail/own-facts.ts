@@ -9,13 +9,15 @@ const OWN_KINDS: readonly FactKind[] = [
 /** UUIDs of version 8 are ids that this service computes. */
 const OWN_ID = /^.{14}8/;
 
+/** Whether only this service records facts of this kind. */
+export const isOwnKind = (kind: string): boolean => OWN_KINDS.some((own) => own === kind);
+
 /**
  * Whoever may write facts could otherwise state a pruning, and so hide a removal, or forge an alarm.
  * @throws ServiceError MESSAGE_UNREADABLE
  */
 export function refuseOwnKind(kind: FactKind): void {
-  if (OWN_KINDS.includes(kind))
-    throw new ServiceError('MESSAGE_UNREADABLE', `only the audit service records ${kind}`, false);
+  if (isOwnKind(kind)) throw new ServiceError('MESSAGE_UNREADABLE', `only the audit service records ${kind}`, false);
 }
 
 /**

@@ -25,8 +25,8 @@ export interface TrailEntry {
 /** The append-only record of all facts. */
 export abstract class AuditTrail {
   /**
-   * Stores a fact for the log, unless one with its id exists. It is durable when the promise resolves, and gets its index
-   * soon after. Facts of one partition must be appended one after the other: they keep that order in the log.
+   * Adds a fact to the log, unless one with its id is in it. It has its index when the promise resolves. Facts of one partition
+   * must be appended one after the other: they keep that order in the log.
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract append(entry: TrailEntry): Promise<void>;
