@@ -4,8 +4,9 @@ import { EventIntake, type WebhookEvent } from './deliveries.ports.js';
 
 /** Most events of one statement. */
 const MAX_BATCH_SIZE = 500;
-/** How long an event waits for others to share its statement, in milliseconds. Nobody waits for a webhook. */
+/** How long an event waits for others to share its statement, in milliseconds, and how many do not wait. Nobody waits for a webhook. */
 const BATCH_LINGER_MS = 20;
+const FULL_SIZE = 128;
 
 /**
  * Queues events. Locks the webhooks, then the queues that exist, so that no copy removes one in between, in one order, so that
@@ -46,6 +47,8 @@ const DELETE_TENANT = 'DELETE FROM webhooks.webhooks WHERE tenant = $1 AND creat
 /** Queues events in PostgreSQL, many with one statement. */
 @Injectable()
 export class PostgresEventIntake extends EventIntake {
+  /** Most installations have few tenants with a webhook, and every event passes here. */
+  readonly #isSubscribed: Batched<string, boolean>;
   readonly #record: Batched<WebhookEvent, void>;
 
   constructor(
@@ -53,13 +56,18 @@ export class PostgresEventIntake extends EventIntake {
     private readonly onDue: () => void,
   ) {
     super();
+    const shared = { size: MAX_BATCH_SIZE, fullSize: FULL_SIZE, concurrency: 1, expectsMore: () => true };
+    this.#isSubscribed = new Batched({
+      ...shared,
+      lingerMs: () => BATCH_LINGER_MS,
+      run: (tenants) => this.#areSubscribed(tenants),
+    });
     this.#record = new Batched({
-      size: MAX_BATCH_SIZE,
-      concurrency: 1,
+      ...shared,
+      // It has waited.
+      lingerMs: () => 0,
       rows: ({ eventId, queue }) => [eventId, queue],
       run: (events) => this.#insert(events),
-      expectsMore: () => true,
-      lingerMs: () => BATCH_LINGER_MS,
     });
   }
 
@@ -68,28 +76,24 @@ export class PostgresEventIntake extends EventIntake {
       await this.database.forTenants([event.tenant]).query(DELETE_TENANT, [event.tenant, event.time]);
       return;
     }
-    await this.#record.call(event);
+    if (await this.#isSubscribed.call(event.tenant)) await this.#record.call(event);
   }
 
   async #insert(events: readonly WebhookEvent[]): Promise<void[]> {
-    const wanted = await this.#withWebhook(events);
-    if (wanted.length > 0) {
-      const database = this.database.forTenants(wanted.map(({ tenant }) => tenant));
-      const queued = await database.prepared('webhooks.record', RECORD, [
-        ...[wanted.map(({ eventId }) => eventId), wanted.map(({ tenant }) => tenant), wanted.map(({ kind }) => kind)],
-        ...[wanted.map(({ queue }) => queue), wanted.map((event) => event.body()), wanted.map(({ time }) => time)],
-      ]);
-      if (queued.length > 0) this.onDue();
-    }
+    const database = this.database.forTenants(events.map(({ tenant }) => tenant));
+    const queued = await database.prepared('webhooks.record', RECORD, [
+      ...[events.map(({ eventId }) => eventId), events.map(({ tenant }) => tenant), events.map(({ kind }) => kind)],
+      ...[events.map(({ queue }) => queue), events.map((event) => event.body()), events.map(({ time }) => time)],
+    ]);
+    if (queued.length > 0) this.onDue();
     return events.map(() => undefined);
   }
 
-  /** The events of tenants with a webhook. Most installations have few, and every event passes here. */
-  async #withWebhook(events: readonly WebhookEvent[]): Promise<WebhookEvent[]> {
+  async #areSubscribed(tenants: readonly string[]): Promise<boolean[]> {
     const rows = await this.database
       .forAllTenants()
-      .prepared<{ tenant: string }>('webhooks.tenants', SUBSCRIBED_TENANTS, [events.map(({ tenant }) => tenant)]);
-    const tenants = new Set(rows.map(({ tenant }) => tenant));
-    return events.filter(({ tenant }) => tenants.has(tenant));
+      .prepared<{ tenant: string }>('webhooks.tenants', SUBSCRIBED_TENANTS, [[...new Set(tenants)]]);
+    const subscribed = new Set(rows.map(({ tenant }) => tenant));
+    return tenants.map((tenant) => subscribed.has(tenant));
   }
 }
