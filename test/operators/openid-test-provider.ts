@@ -49,6 +49,8 @@ export class OpenIdTestProvider {
       cookies: { keys: [randomBytes(16).toString('hex')] },
       claims: { openid: ['sub'], profile: ['name', 'roles'] },
       conformIdTokenClaims: false,
+      // Given, because the provider prints a line for each default.
+      ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 600, IdToken: 600 },
       features: { devInteractions: { enabled: false } },
       interactions: { url: (_context: unknown, { uid }: { readonly uid: string }) => `/interaction/${uid}` },
       findAccount: (_context: unknown, id: string) => {

@@ -1,9 +1,12 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sha256 } from '@countersign/crypto';
 import { type HostedService } from '@countersign/hosting';
 import { MemoryBroker } from '@countersign/messaging';
 import { createTestDatabase, eventually } from '@countersign/testing';
+import { SignJWT, UnsecuredJWT } from 'jose';
 import { Client as Postgres } from 'pg';
 import { pino } from 'pino';
 import { productEnvironment } from '../../apps/all-in-one/src/product-environment.js';
@@ -25,6 +28,7 @@ const ROLES = {
   'acme-operators': { role: 'operator', tenants: ['acme'] },
   'acme-auditors': { role: 'auditor', tenants: ['acme'] },
 };
+const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
 let adminKey = '';
 let database: Postgres;
@@ -91,6 +95,14 @@ function bearer(token: string, method = 'GET', body?: unknown): Parameters<Brows
     ...{ method, headers: { authorization: `Bearer ${token}` }, withoutToken: true },
     ...(body === undefined ? {} : { body }),
   };
+}
+
+/** A new browser in which a person has signed in. */
+async function signedIn(person: keyof typeof ACCOUNTS, { at = origin, query = '' } = {}): Promise<Browser> {
+  provider.person = person;
+  const browser = new Browser(at);
+  await browser.signIn(query);
+  return browser;
 }
 
 /** The newest event of a kind that fits. */
@@ -162,5 +174,281 @@ describe('without a provider', () => {
     await browser.send('/console/session/key', { method: 'POST', body: { key: adminKey } });
     expect((await browser.send('/v1/tenants', bearer('wrong'))).status).toBe(401);
     expect((await browser.send('/v1/tenants')).status).toBe(200);
+  });
+});
+
+describe('with a provider', () => {
+  it('each person signs in, and may do by the API what the role permits and nothing else', async () => {
+    const unlock = { method: 'POST', body: { reason: 'the caller has called back' } };
+    const requests: readonly [path: string, options: Parameters<Browser['send']>[1]][] = [
+      ['/v1/tenants/acme/subjects/customer', {}],
+      ['/v1/tenants/acme/subjects/customer/unlock', unlock],
+      ['/v1/tenants/acme', { method: 'PATCH', body: { name: 'Acme' } }],
+      ['/v1/events?limit=1', {}],
+      ['/v1/tenants/umbrella/subjects/customer', {}],
+    ];
+    const expected: Readonly<Record<string, readonly number[]>> = {
+      vera: [200, 403, 403, 403, 200],
+      otto: [200, 204, 403, 403, 200],
+      anna: [200, 204, 200, 200, 200],
+      rita: [404, 404, 404, 200, 404],
+      bob: [200, 204, 403, 200, 404],
+    };
+    for (const [person, statuses] of Object.entries(expected)) {
+      const browser = await signedIn(person as keyof typeof ACCOUNTS);
+      const answers = [];
+      for (const [path, options] of requests) answers.push((await browser.send(path, options)).status);
+      expect({ person, answers }).toEqual({ person, answers: statuses });
+    }
+    const event = await eventOf('credential.unlocked', ({ actor }) => JSON.stringify(actor).includes('Otto'));
+    expect(event.actor?.user).toMatchObject({ uid: 'otto', name: 'Otto Operator', groups: [{ name: 'operator' }] });
+    expect(event.src_endpoint).toEqual({ ip: '127.0.0.1' });
+    const read = await eventOf('audit.read', ({ actor }) => JSON.stringify(actor).includes('Rita'));
+    expect(read.actor?.user).toMatchObject({ uid: 'rita', groups: [{ name: 'auditor' }] });
+  });
+
+  it('a sign-in returns to its page with a new session, and is an event', async () => {
+    provider.person = 'vera';
+    const browser = new Browser(origin);
+    expect((await browser.readSession()).json['signIn']).toBe('oidc');
+    const page = await browser.signIn('?returnTo=/console/subjects?tenant=acme');
+    expect(page).toBe(`${origin}/console/subjects?tenant=acme`);
+    const { json } = await browser.readSession();
+    expect(json).toMatchObject({
+      operator: { id: 'vera', name: 'Vera Viewer', roles: ['viewer'], tenants: null },
+      development: false,
+    });
+    const event = await eventOf('operator.signed_in', ({ user }) => user?.uid === 'vera');
+    expect(event).toMatchObject({ class_uid: 3002, activity_id: 1, status_id: 1, src_endpoint: { ip: '127.0.0.1' } });
+    const { rows } = await database.query<{ row: string }>('SELECT s::text AS row FROM directory.operator_sessions s');
+    expect(rows.map(({ row }) => row).join()).not.toContain(browser.cookie('countersign'));
+    for (const returnTo of ['https://attacker.example/', '//attacker.example', '/console\\..', '/v1/tenants']) {
+      const query = new URLSearchParams({ returnTo }).toString();
+      expect((await browser.send(`/console/session/sign-in?${query}`)).status).toBe(422);
+    }
+  });
+
+  it('someone without a role is refused, which is an event', async () => {
+    const browser = await signedIn('nora');
+    expect(browser.cookie('countersign')).toBeUndefined();
+    const event = await eventOf('operator.sign_in_refused', ({ user }) => user?.uid === 'nora');
+    expect(event).toMatchObject({ class_uid: 3002, status_id: 2, unmapped: { detail: { code: 'NO_ROLE' } } });
+  });
+
+  it('the code of another sign-in, a second use of one, and a changed state sign nobody in', async () => {
+    const isCallback = ({ pathname }: URL): boolean => pathname.endsWith('/callback');
+    provider.person = 'anna';
+    const [attacker, victim] = [new Browser(origin), new Browser(origin)];
+    const ofAttacker = await attacker.follow('/console/session/sign-in', isCallback);
+    // Login CSRF: the victim's browser is sent to the attacker's callback, with and without a sign-in of its own.
+    const withoutOwn = await victim.send(ofAttacker);
+    expect(withoutOwn.headers.get('location')).toBe('/console/?signInError=expired');
+    const own = await victim.follow('/console/session/sign-in', isCallback);
+    const withOwn = await victim.send(ofAttacker);
+    expect(withOwn.headers.get('location')).toBe('/console/?signInError=refused');
+    // Its own sign-in was taken by that answer.
+    expect((await victim.send(own)).headers.get('location')).toBe('/console/?signInError=expired');
+    expect(victim.cookie('countersign')).toBeUndefined();
+    const cookie = attacker.cookie('countersign-sign-in');
+    expect((await attacker.send(ofAttacker)).headers.get('location')).toBe('/console/');
+    const again = await attacker.send(ofAttacker, { headers: { cookie: `countersign-sign-in=${cookie}` } });
+    expect(again.headers.get('location')).toBe('/console/?signInError=expired');
+    const changed = new Browser(origin);
+    const callback = new URL(await changed.follow('/console/session/sign-in', isCallback));
+    callback.searchParams.set('state', 'x'.repeat(43));
+    expect((await changed.send(callback.href)).headers.get('location')).toBe('/console/?signInError=refused');
+  });
+
+  it('a sign-in never adopts the id of a session that the browser already has', async () => {
+    const attacker = await signedIn('vera');
+    const victim = new Browser(origin);
+    // Session fixation: the attacker gives the victim's browser a session, and an unknown id.
+    for (const planted of [attacker.cookie('countersign') ?? '', 'A'.repeat(43)]) {
+      victim.cookies.set(origin, new Map([['countersign', planted]]));
+      provider.person = 'anna';
+      await victim.signIn();
+      expect(victim.cookie('countersign')).not.toBe(planted);
+    }
+    expect((await attacker.readSession()).json).toMatchObject({ operator: { id: 'vera' } });
+    const unknown = new Browser(origin);
+    unknown.cookies.set(origin, new Map([['countersign', 'A'.repeat(43)]]));
+    expect((await unknown.readSession()).status).toBe(401);
+  });
+
+  it('a session ends after its idle time and after its absolute time, and reading it is no use', async () => {
+    const [idle, old] = [await signedIn('vera'), await signedIn('vera')];
+    const age = (browser: Browser, column: string, seconds: number) =>
+      database.query(
+        `UPDATE directory.operator_sessions SET ${column} = ${column} - make_interval(secs => $2) WHERE id_hash = $1`,
+        [sha256(browser.cookie('countersign') ?? ''), seconds],
+      );
+    await age(idle, 'last_used_at', 1700);
+    expect((await idle.readSession()).status).toBe(200);
+    await age(idle, 'last_used_at', 90);
+    expect((await idle.readSession()).status).toBe(200);
+    expect((await idle.send('/v1/tenants')).status).toBe(200);
+    // The use has moved the end.
+    await age(idle, 'last_used_at', 1700);
+    expect((await idle.send('/v1/tenants')).status).toBe(200);
+    await age(idle, 'last_used_at', 1801);
+    expect([(await idle.send('/v1/tenants')).status, (await idle.readSession()).status]).toEqual([401, 401]);
+    await age(old, 'expires_at', 43_100);
+    expect((await old.send('/v1/tenants')).status).toBe(200);
+    await age(old, 'expires_at', 101);
+    expect((await old.send('/v1/tenants')).status).toBe(401);
+  });
+
+  it('a sign-out everywhere holds at once at another copy, and ends a live stream', async () => {
+    const [first, second, other] = [await signedIn('rita'), await signedIn('rita'), await signedIn('anna')];
+    const copy = new Browser(otherOrigin);
+    copy.cookies.set(otherOrigin, new Map([['countersign', second.cookie('countersign') ?? '']]));
+    expect((await copy.readSession()).status).toBe(200);
+    const stream = await fetch(`${otherOrigin}/v1/events/stream`, {
+      headers: { cookie: `countersign=${second.cookie('countersign')}` },
+    });
+    expect(stream.status).toBe(200);
+    const ended = stream.text().catch(() => 'broken off');
+    const signedOut = await first.send('/console/session/sign-out', { method: 'POST', body: { everywhere: true } });
+    expect([signedOut.status, first.cookie('countersign')]).toEqual([200, undefined]);
+    expect(String(signedOut.json['redirectTo'])).toContain(`${provider.issuer}/session/end?`);
+    expect((await copy.send('/v1/events?limit=1')).status).toBe(401);
+    expect((await second.readSession()).status).toBe(401);
+    expect((await other.readSession()).status).toBe(200);
+    expect(typeof (await ended)).toBe('string');
+    const event = await eventOf('operator.signed_out', ({ user }) => user?.uid === 'rita');
+    expect(event).toMatchObject({ activity_id: 2, unmapped: { detail: { by: 'operator' } } });
+  });
+
+  it('a logout token of the provider ends the sessions of its person, once', async () => {
+    const [browser, other] = [await signedIn('otto'), await signedIn('anna')];
+    const logout = (token: string): Promise<PageAnswer> =>
+      new Browser(otherOrigin).send('/console/session/back-channel-logout', {
+        ...{ method: 'POST', body: new URLSearchParams({ logout_token: token }).toString(), withoutToken: true },
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      });
+    const usual = { aud: CLIENT_ID, sub: 'otto', jti: 'logout-1', roles: undefined, events: { [LOGOUT_EVENT]: {} } };
+    const header = { typ: 'logout+jwt' };
+    const hour = Math.floor(Date.now() / 1000) - 3600;
+    const { privateKey: foreign } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const refused = await Promise.all([
+      provider.token({ ...usual, events: undefined }, header),
+      provider.token({ ...usual, nonce: 'n' }, header),
+      provider.token({ ...usual, jti: undefined }, header),
+      provider.token({ ...usual, sub: undefined }, header),
+      provider.token({ ...usual, aud: 'another-client' }, header),
+      provider.token({ ...usual, iss: 'https://attacker.example' }, header),
+      provider.token({ ...usual, exp: hour }, header),
+      provider.token({ ...usual, iat: hour }, header),
+      provider.token(usual, { typ: 'at+jwt' }),
+      provider.token(usual, header, foreign),
+      new UnsecuredJWT({ ...usual, iss: provider.issuer }).setExpirationTime('1m').setIssuedAt().encode(),
+    ]);
+    for (const token of refused) expect((await logout(token)).status).toBe(400);
+    expect((await browser.readSession()).status).toBe(200);
+    const token = await provider.token(usual, header);
+    expect((await logout(token)).status).toBe(200);
+    expect((await browser.readSession()).status).toBe(401);
+    expect((await other.readSession()).status).toBe(200);
+    const again = await signedIn('otto');
+    expect((await logout(token)).status).toBe(200);
+    expect((await again.readSession()).status).toBe(200);
+    const form = { method: 'POST', body: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } };
+    expect((await again.send('/v1/tenants/acme/subjects:search', form)).status).toBe(415);
+  });
+
+  it('what demands a recent sign-in is refused later, until the person has signed in again', async () => {
+    const browser = await signedIn('anna');
+    await database.query(
+      "UPDATE directory.operator_sessions SET authenticated_at = authenticated_at - interval '301 s' WHERE id_hash = $1",
+      [sha256(browser.cookie('countersign') ?? '')],
+    );
+    await asAdministrator('PUT', '/v1/tenants/acme/subjects/erased', { displayName: 'Alex' });
+    const patch = (policy: object) => browser.send('/v1/tenants/acme/policy', { method: 'PATCH', body: policy });
+    const erase = () => browser.send('/v1/tenants/acme/subjects/erased', { method: 'DELETE' });
+    const tighter = { attempts: { perWindow: 2 } };
+    const looser = { attempts: { perWindow: 5 } };
+    expect((await patch(tighter)).status).toBe(200);
+    const refused = [await patch(looser), await erase()];
+    expect(refused.map(({ status, json }) => [status, json['type']])).toEqual(
+      Array(2).fill([403, 'urn:countersign:problem:recent-sign-in-required']),
+    );
+    provider.person = 'anna';
+    await browser.signIn('?recent=1');
+    expect([(await patch(looser)).status, (await erase()).status]).toEqual([200, 204]);
+    // A key of the installation is no operator.
+    await asAdministrator('PATCH', '/v1/tenants/acme/policy', { attempts: { perWindow: 6 } });
+  });
+
+  it('a script authenticates by a token of the provider that is valid for the API, and by no other', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const send = (token: string, path = '/v1/tenants/acme'): Promise<PageAnswer> =>
+      new Browser(origin).send(path, bearer(token));
+    expect((await send(await provider.token())).status).toBe(200);
+    const bound = await provider.token({ roles: ['acme-operators'] });
+    expect([(await send(bound)).status, (await send(bound, '/v1/tenants/umbrella')).status]).toEqual([200, 404]);
+    const { privateKey: foreign, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const good = await provider.token();
+    const [header = '', , signature = ''] = good.split('.');
+    const claims = { iss: provider.issuer, aud: AUDIENCE, sub: 'anna', roles: ['admin'], iat: now, exp: now + 60 };
+    const forged = Buffer.from(JSON.stringify({ ...claims, sub: 'root' })).toString('base64url');
+    const hmac = new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'test' });
+    const refused = await Promise.all([
+      provider.token({}, {}, foreign),
+      provider.token({}, { kid: 'unknown' }),
+      provider.token({ exp: now - 60 }),
+      provider.token({ exp: undefined }),
+      provider.token({ nbf: now + 60 }),
+      provider.token({ aud: 'another-api' }),
+      provider.token({ aud: undefined }),
+      // An ID token is for the client, not for the API.
+      provider.token({ aud: CLIENT_ID, nonce: 'n' }, { typ: 'JWT' }),
+      provider.token({ iss: 'https://attacker.example' }),
+      provider.token({ roles: ['staff'] }),
+      provider.token({ roles: undefined }),
+      provider.token({}, { typ: 'logout+jwt' }),
+      provider.token({}, { crit: ['exp'] }).catch(() => 'eyJ.e30.'),
+      hmac.sign(Buffer.from(publicKey.export({ type: 'spki', format: 'pem' }).toString())),
+      new UnsecuredJWT(claims).encode(),
+      `${header}.${forged}.${signature}`,
+      `${header}.${good.split('.')[1]}.`,
+    ]);
+    const answers = await Promise.all(refused.map((token) => send(token)));
+    expect(answers.map(({ status }) => status)).toEqual(refused.map(() => 401));
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+    // Without a provider, a token is an unknown key.
+    expect((await new Browser(keyOrigin).send('/v1/tenants', bearer(good))).status).toBe(401);
+    const erase = async (token: string): Promise<number> => {
+      await asAdministrator('PUT', '/v1/tenants/acme/subjects/by-script', { displayName: 'Alex' });
+      return (await new Browser(origin).send('/v1/tenants/acme/subjects/by-script', bearer(token, 'DELETE'))).status;
+    };
+    expect(await erase(good)).toBe(403);
+    expect(await erase(await provider.token({ auth_time: now - 400 }))).toBe(403);
+    expect(await erase(await provider.token({ auth_time: now + 400 }))).toBe(403);
+    expect(await erase(await provider.token({ auth_time: now - 10 }))).toBe(204);
+  });
+
+  it('a session by the administrator key does not hold where a provider is set', async () => {
+    const browser = new Browser(keyOrigin);
+    await browser.send('/console/session/key', { method: 'POST', body: { key: adminKey } });
+    const copy = new Browser(origin);
+    copy.cookies.set(origin, new Map([['countersign', browser.cookie('countersign') ?? '']]));
+    expect([(await copy.readSession()).status, (await copy.send('/v1/tenants')).status]).toEqual([401, 401]);
+    const key = await copy.send('/console/session/key', { method: 'POST', body: { key: adminKey } });
+    expect(key.status).toBe(404);
+  });
+
+  it('a person whose roles are bound to a tenant sees only that tenant in the list and in the events', async () => {
+    const browser = await signedIn('bob');
+    const { json } = await browser.send('/v1/tenants');
+    expect((json['items'] as { tenant: string }[]).map(({ tenant }) => tenant)).toEqual(['acme']);
+    const missing = await browser.send('/v1/tenants/nothing');
+    const other = await browser.send('/v1/tenants/umbrella');
+    expect([other.status, other.text]).toEqual([404, missing.text]);
+    const events = await browser.send('/v1/events?limit=200');
+    const tenants = (events.json['items'] as { event: { metadata: { tenant_uid: string } } }[]).map(
+      ({ event }) => event.metadata.tenant_uid,
+    );
+    expect(new Set(tenants)).toEqual(new Set(['acme']));
+    expect((await browser.send('/v1/events?tenant=umbrella')).status).toBe(404);
   });
 });
