@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { SignJWT, type JWTPayload } from 'jose';
+import { SignJWT } from 'jose';
 import Provider from 'oidc-provider';
 
 export const CLIENT_ID = 'countersign-console';
@@ -66,7 +66,11 @@ export class OpenIdTestProvider {
   }
 
   /** A token that this provider signed, for the API and an administrator unless the claims say otherwise. */
-  token(claims: JWTPayload = {}, header: Readonly<Record<string, unknown>> = {}, key = this.key): Promise<string> {
+  token(
+    claims: Readonly<Record<string, unknown>> = {},
+    header: Readonly<Record<string, unknown>> = {},
+    key = this.key,
+  ): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
     const usual = { iss: this.issuer, aud: AUDIENCE, sub: 'anna', name: 'Anna', roles: ['admin'] };
     const all = Object.entries({ ...usual, iat: now, exp: now + 60, ...claims });

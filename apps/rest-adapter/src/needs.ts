@@ -35,5 +35,6 @@ export const NEEDS = {
     ],
     replies: 'receives',
   },
+  openIdIssuer: ({ OIDC_ISSUER }) => OIDC_ISSUER,
   readKeys: async (settings) => ({ sent: (await readRestKeys(settings)).keys.checks }),
 } as const satisfies ServiceNeeds<RestSettings>;

@@ -40,6 +40,8 @@ export interface ServiceNeeds<S extends BusSettings = BusSettings> {
    * @throws ServiceError SETTINGS_INVALID that names every faulty setting
    */
   readKeys(settings: S): Promise<HeldKeys>;
+  /** The OpenID provider at which people sign in. Undefined: it is not set. */
+  openIdIssuer?(settings: S): string | undefined;
   /** Memory that hashing needs at the same time, in KiB. @param cores of the machine */
   hashMemoryKib?(settings: S, cores: number): number;
 }

@@ -8,6 +8,7 @@ import { checkDisk, checkMemory, checkNode, checkSecretFiles, checkSettings } fr
 import { readInstallation, type DoctorOptions } from './installation.js';
 import { checkKeys } from './key-checks.js';
 import { checkPorts } from './port-checks.js';
+import { checkProvider } from './provider-check.js';
 import { Report, type Finding } from './report.js';
 
 export interface ReportOptions extends DoctorOptions {
@@ -33,6 +34,7 @@ export async function examineInstallation(env: Environment, options: ReportOptio
     await report.run('disk', () => checkDisk(installation.dataDir, Number(options.minDisk)));
     await report.run('memory', () => checkMemory(installation));
     await report.run('ports', () => checkPorts(installation));
+    await report.run('sign-in', () => checkProvider(installation));
     const [database, broker] = await Promise.all([
       checkDatabase(report, installation).then(async (state) => {
         await checkKeys(report, installation, state);

@@ -7,6 +7,8 @@ const ROLES: readonly OperatorRoleName[] = ['viewer', 'operator', 'admin', 'audi
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 /** Most roles of one operator. A provider can state thousands of groups. */
 const MAX_GRANTS = 100;
+/** Most tenants of one role, as the message about a session has it. */
+const MAX_TENANTS = 1000;
 
 /** @param json undefined: the names of the roles themselves. @returns undefined when the text breaks a rule */
 export function readRoleMap(json: string | undefined): RoleMap | undefined {
@@ -27,7 +29,8 @@ function isGrant(value: unknown): value is RoleGrant {
   const { role, tenants, ...others } = value as Record<string, unknown>;
   if (!(ROLES as readonly unknown[]).includes(role) || Object.keys(others).length > 0) return false;
   if (tenants === undefined) return true;
-  return Array.isArray(tenants) && tenants.length > 0 && tenants.every((one) => NAME.test(String(one)));
+  if (!Array.isArray(tenants) || tenants.length === 0 || tenants.length > MAX_TENANTS) return false;
+  return tenants.every((one) => NAME.test(String(one)));
 }
 
 /**
