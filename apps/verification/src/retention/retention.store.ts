@@ -52,17 +52,23 @@ WITH old AS (
 SELECT 1
 FROM purged`;
 
-/** Removes commands after their replies are no longer repeated. A command stays while its attempt has no outcome. $1 rows */
-const PURGE_COMMANDS = `
+/**
+ * Removes commands after their replies are no longer repeated. A command stays while its attempt has no outcome, which is read by
+ * index: a join could scan the whole ledger for each batch. $1 rows
+ */
+export const PURGE_COMMANDS = `
 DELETE FROM verification.commands
 WHERE ctid = ANY (ARRAY(
   SELECT ctid
   FROM verification.commands command
   WHERE repeat_until < clock_timestamp() - interval '1 hour'
-    AND NOT EXISTS (
-      SELECT
-      FROM verification.attempts attempt
-      WHERE attempt.attempt_id = command.attempt_id AND attempt.outcome IS NULL
+    AND COALESCE(
+      (
+        SELECT attempt.outcome IS NOT NULL
+        FROM verification.attempts attempt
+        WHERE attempt.attempt_id = command.attempt_id
+      ),
+      true
     )
   LIMIT $1
   FOR UPDATE OF command SKIP LOCKED
