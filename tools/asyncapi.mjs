@@ -7,6 +7,8 @@ const EVENT_ID = '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10';
 const COMMAND_ID = 'rest-5f0f4c1e-6f2b-4f7c-9a56-0a4f4a1f6b0d';
 const KEYED_HASH = '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae';
 const CLASS_SCHEMAS = { 3001: 'AccountChange', 3002: 'Authentication', 6003: 'ApiActivity' };
+/** Sign-ins of operators are of the class Authentication, as attempts of callers are, with other fields. */
+const isOfOperator = (kind) => kind.startsWith('operator.');
 const CHECKPOINT = `countersign.example/audit/2026h2
 70000
 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
@@ -133,7 +135,7 @@ function messageOf(kind, { contracts, toOcsf, sealed, headersOf }) {
     headers: { allOf: [ref('Headers'), object({ ce_type: { const: `countersign.${kind}.v1` } })] },
     payload: {
       allOf: [
-        ref(CLASS_SCHEMAS[classUid]),
+        ref(isOfOperator(kind) ? 'OperatorSignIn' : CLASS_SCHEMAS[classUid]),
         object({
           // OCSF 1.1.0 lacks the activity Unlock: there it is 99 (other).
           activity_id: activity === 12 ? { enum: [12, 99] } : { const: activity },
@@ -159,11 +161,13 @@ function detailSchema(details) {
   return object(Object.fromEntries(properties), required);
 }
 
+const OPERATOR = { kind: 'operator', id: 'anna', name: 'Anna', roles: ['admin'], sourceAddress: '192.0.2.7' };
+
 /** A fact of the kind, as one of the services records it. */
 function exampleFact(kind, { EVENT_DETAILS, INSTALLATION }) {
   const ofCaller =
     /^(attempt\.|credential\.(locked|disabled)|receipt\.|limit\.(refused|would_refuse|near)|transfer\.)/.test(kind);
-  const ofInstallation = /^(key|message|log)\./.test(kind);
+  const ofInstallation = /^(key|message|log|operator)\./.test(kind);
   const ofSubject = /^(attempt|credential|subject|receipt)\./.test(kind);
   const byActor = !ofCaller && !ofInstallation && !/^(signal|access)\.|\.(broken|restored|tightened)$/.test(kind);
   const counted = /^(attempt\.decided|credential\.(locked|disabled))$/.test(kind);
@@ -178,6 +182,7 @@ function exampleFact(kind, { EVENT_DETAILS, INSTALLATION }) {
     time: '2026-11-27T10:00:00.123Z',
     tenant: ofInstallation ? INSTALLATION : 'acme',
     ...(ofCaller || /^(agent|policy)\./.test(kind) ? { agent: 'desk' } : {}),
+    ...(isOfOperator(kind) && { actor: OPERATOR, channel: 'rest' }),
     ...(byActor && { actor: { kind: 'key', id: 'k-7f3a', sourceAddress: '192.0.2.7' } }),
     ...(ofSubject && { subject: 'alice', subjectKey: KEYED_HASH }),
     ...(ofCaller && { callId: 'call-8f2c', callerKey: KEYED_HASH, callerTail: '23', channel: 'swaig', method: 'pin' }),
@@ -191,7 +196,7 @@ function exampleFact(kind, { EVENT_DETAILS, INSTALLATION }) {
   };
 }
 
-function schemas({ OCSF_VERSIONS, OUTCOMES, LEVELS, METHODS }) {
+function schemas({ OCSF_VERSIONS, OUTCOMES, LEVELS, METHODS, OPERATOR_ROLES }) {
   const base = {
     activity_id: integer('Number of the activity in the class'),
     activity_name: text('Name of the activity'),
@@ -235,6 +240,22 @@ function schemas({ OCSF_VERSIONS, OUTCOMES, LEVELS, METHODS }) {
         ...securityControl(),
       },
       ['user', 'service', 'auth_protocol', 'is_mfa', 'is_remote', 'logon_type_id'],
+    ),
+    OperatorSignIn: classOf(
+      3002,
+      'Authentication',
+      {
+        user: ref('User'),
+        service: object({ name: { const: 'rest-adapter' } }, ['name']),
+        src_endpoint: ref('Endpoint'),
+        auth_protocol_id: integer('4 OpenID, 99 another; absent for a sign-out', { enum: [4, 99] }),
+        auth_protocol: text('How the operator signed in', { enum: ['OpenID', 'Administrator Key'] }),
+        is_remote: { type: 'boolean', description: 'Always `true`' },
+        logon_type_id: integer('3 network', { const: 3 }),
+        logon_type: text('Name of the type', { const: 'Network' }),
+        ...securityControl(),
+      },
+      ['user', 'service', 'src_endpoint', 'is_remote', 'logon_type_id'],
     ),
     AccountChange: classOf(
       3001,
@@ -281,10 +302,16 @@ function schemas({ OCSF_VERSIONS, OUTCOMES, LEVELS, METHODS }) {
     User: object(
       {
         uid: text(
-          'Id of the subject, of an API key or of an agent; `unknown:` and a keyed hash for a subject that does not exist',
+          'Id of the subject, of an API key, of an agent or of an operator; `unknown:` and a keyed hash for a subject that does not exist',
         ),
         type_id: integer('1 user, 2 administrator, 99 another', { enum: [1, 2, 99] }),
         type: text('Name of the type', { enum: ['User', 'Admin', 'API Key', 'Agent'] }),
+        name: text('Name of the operator'),
+        groups: {
+          type: 'array',
+          description: 'Roles of the operator that permitted the request',
+          items: object({ name: text('Name of the role', { enum: [...OPERATOR_ROLES] }) }, ['name']),
+        },
       },
       ['uid', 'type_id', 'type'],
     ),

@@ -221,6 +221,9 @@ export function directoryStoreContract(open: () => Promise<DirectoryStoreBed> | 
     expect([...first, ...second].map(({ tenant }) => tenant)).toEqual(ids);
     const disabled = await bed.store.tenants({ limit: 1, after: `${id}x`, state: 'disabled' });
     expect(disabled.map(({ tenant }) => tenant)).toEqual([ids[1]]);
+    const named = await bed.store.tenants({ limit: 9, after: ids[0], tenants: [`${id}xa`, `${id}x-`, `${id}none`] });
+    expect(named.map(({ tenant }) => tenant)).toEqual([`${id}xa`]);
+    expect(await bed.store.tenants({ limit: 9, tenants: [] })).toEqual([]);
   });
 
   it('returns the API keys of a tenant as they were written, and to no other tenant', async () => {

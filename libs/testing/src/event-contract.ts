@@ -92,7 +92,9 @@ const FORMATS = {
 };
 
 /** Schemas that are part of an `allOf`: the schema with the `allOf` decides which fields there are. */
-const BASES: ReadonlySet<string> = new Set(['Authentication', 'AccountChange', 'ApiActivity', 'Unmapped', 'Headers']);
+const BASES: ReadonlySet<string> = new Set([
+  ...['Authentication', 'OperatorSignIn', 'AccountChange', 'ApiActivity', 'Unmapped', 'Headers'],
+]);
 
 /**
  * The same schemas, in which objects have no other fields than those that are named.

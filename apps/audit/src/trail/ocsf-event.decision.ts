@@ -221,7 +221,7 @@ function operatorSignIn(fact: FactRecorded): OcsfEvent {
     ...(fact.kind !== 'operator.signed_out' && { auth_protocol_id: usesKey ? 99 : 4 }),
     ...(fact.kind !== 'operator.signed_out' && { auth_protocol: usesKey ? 'Administrator Key' : 'OpenID' }),
     ...{ is_remote: true, logon_type_id: 3, logon_type: 'Network' },
-    user: fact.actor ? userOf(fact.actor) : { uid: 'unknown', type_id: 0, type: 'Unknown' },
+    user: fact.actor ? userOf(fact.actor) : { uid: 'unknown', type_id: 1, type: 'User' },
     ...{ service: { name: 'rest-adapter' }, src_endpoint: sourceOf(fact) },
     ...{ action_id: denied ? 2 : 1, action: denied ? 'Denied' : 'Allowed' },
     ...{ disposition_id: denied ? 2 : 1, disposition: denied ? 'Blocked' : 'Allowed' },
