@@ -1,8 +1,9 @@
-import { Button, Group, Modal, Text, TextInput } from '@mantine/core';
+import { Button, Group, Text, TextInput } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { texts } from '../texts/texts.js';
 import { useAnnounce } from './announcer.js';
+import { Dialog } from './dialog.js';
 import { ProblemAlert } from './problem-alert.js';
 
 interface ConfirmDialogProps {
@@ -25,16 +26,9 @@ interface ConfirmDialogProps {
 /** Asks for a reason, and for a typed word where the action cannot be undone, and then runs the action. */
 export function ConfirmDialog({ isOpen, onClose, title, ...content }: ConfirmDialogProps) {
   return (
-    // The scroll lock of the library inserts a style element, which the policy of the page forbids.
-    <Modal
-      opened={isOpen}
-      onClose={onClose}
-      title={title}
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog isOpen={isOpen} onClose={onClose} title={title}>
       <Confirmation onClose={onClose} {...content} />
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -21,7 +21,7 @@ export function DataTable<Row>({ label, columns, rows, rowKey, empty = texts.non
   if (rows.length === 0) return <Text c="dimmed">{empty}</Text>;
   return (
     // A wide table scrolls by itself, also with the keyboard.
-    <div role="region" aria-label={label} tabIndex={0} className="scrolls">
+    <div role="group" aria-label={label} tabIndex={0} className="scrolls">
       <Table aria-label={label} verticalSpacing="xs" striped>
         <Table.Thead>
           <Table.Tr>

@@ -1,14 +1,15 @@
 import { Loader, Text } from '@mantine/core';
 import { Link, useRouter, type ErrorComponentProps } from '@tanstack/react-router';
+import { type ReactNode } from 'react';
 import { Page } from '../components/page.js';
 import { ProblemAlert } from '../components/problem-alert.js';
 import { texts } from '../texts/texts.js';
 
-export function Loading() {
+export function Loading(): ReactNode {
   return <Loader aria-label={texts.loading} role="status" />;
 }
 
-export function NotFound() {
+export function NotFound(): ReactNode {
   return (
     <Page title={texts.notFound.title}>
       <Text>{texts.notFound.text}</Text>
@@ -18,7 +19,7 @@ export function NotFound() {
 }
 
 /** A page that threw, or could not be loaded. */
-export function PageFailed({ error, reset }: ErrorComponentProps) {
+export function PageFailed({ error, reset }: ErrorComponentProps): ReactNode {
   const router = useRouter();
   const retry = (): void => {
     reset();

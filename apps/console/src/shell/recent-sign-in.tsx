@@ -1,7 +1,8 @@
-import { Button, Modal, Text } from '@mantine/core';
+import { Button, Text } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { whenRecentSignInIsRequired } from '../api/queries.js';
 import { signInAddress } from '../api/session.js';
+import { Dialog } from '../components/dialog.js';
 import { texts } from '../texts/texts.js';
 import { currentPath, KeySignIn } from './sign-in.js';
 
@@ -11,13 +12,7 @@ export function RecentSignIn({ development }: { readonly development: boolean })
   useEffect(() => whenRecentSignInIsRequired(() => setOpen(true)), []);
   const close = (): void => setOpen(false);
   return (
-    <Modal
-      opened={isOpen}
-      onClose={close}
-      title={texts.recent.title}
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog isOpen={isOpen} onClose={close} title={texts.recent.title}>
       <Text mb="md">{texts.recent.text}</Text>
       {development ? (
         <KeySignIn onDone={close} />
@@ -26,6 +21,6 @@ export function RecentSignIn({ development }: { readonly development: boolean })
           {texts.recent.submit}
         </Button>
       )}
-    </Modal>
+    </Dialog>
   );
 }

@@ -24,8 +24,20 @@ const routeTree = root.addChildren([
   }),
   createRoute({
     getParentRoute,
+    path: '/subjects/$tenant/$subject',
+    component: lazyRouteComponent(() => import('../pages/subjects/subject-page.js')),
+    validateSearch: ({ action }: Record<string, unknown>): { action?: string } =>
+      typeof action === 'string' ? { action } : {},
+  }),
+  createRoute({
+    getParentRoute,
     path: '/webhooks',
     component: lazyRouteComponent(() => import('../pages/webhooks/webhooks-page.js')),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/webhooks/$tenant/$webhook',
+    component: lazyRouteComponent(() => import('../pages/webhooks/deliveries-page.js')),
   }),
 ]);
 

@@ -1,7 +1,7 @@
-import { Button, Menu, NativeSelect, useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
+import { Button, Group, NativeSelect, Text, useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet } from '@tanstack/react-router';
-import { Suspense } from 'react';
+import { Suspense, type ReactNode } from 'react';
 import { isPermitted, signOut, useSessionState, type OperatorSession } from '../api/session.js';
 import { TenantProvider, TenantSelect } from '../components/tenant.js';
 import { texts } from '../texts/texts.js';
@@ -12,7 +12,7 @@ import { SignIn } from './sign-in.js';
 import styles from './shell.module.css';
 
 /** Everything around a page: header, navigation, sign-in. */
-export function Shell() {
+export function Shell(): ReactNode {
   return (
     <Suspense fallback={<Loading />}>
       <SignedIn />
@@ -36,8 +36,8 @@ function Frame({ session }: { readonly session: OperatorSession }) {
       <a className={styles['skip']} href="#content">
         {texts.skipToContent}
       </a>
-      {session.development && <p className={styles['banner']}>{texts.session.development}</p>}
       <header className={styles['header']}>
+        {session.development && <p className={styles['banner']}>{texts.session.development}</p>}
         <span className={styles['brand']}>{texts.product}</span>
         {isPermitted(session, 'read') && <TenantSelect />}
         <ColorSchemeSelect />
@@ -65,7 +65,8 @@ function Frame({ session }: { readonly session: OperatorSession }) {
 const SCHEMES: readonly MantineColorScheme[] = ['auto', 'light', 'dark'];
 
 function ColorSchemeSelect() {
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  // Without transitions, the library would insert a style element.
+  const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   return (
     <NativeSelect
       aria-label={texts.colorScheme.label}
@@ -85,14 +86,14 @@ function Account({ session: { operator } }: { readonly session: OperatorSession 
     onSettled: () => queries.clear(),
   });
   return (
-    <Menu>
-      <Menu.Target>
-        <Button variant="default">{texts.session.signedInAs(operator.name, operator.roles.join(', '))}</Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Item onClick={() => leave.mutate(false)}>{texts.session.signOut}</Menu.Item>
-        <Menu.Item onClick={() => leave.mutate(true)}>{texts.session.signOutEverywhere}</Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <Group gap="xs">
+      <Text>{texts.session.signedInAs(operator.name, operator.roles.join(', '))}</Text>
+      <Button variant="default" loading={leave.isPending} onClick={() => leave.mutate(false)}>
+        {texts.session.signOut}
+      </Button>
+      <Button variant="default" loading={leave.isPending} onClick={() => leave.mutate(true)}>
+        {texts.session.signOutEverywhere}
+      </Button>
+    </Group>
   );
 }

@@ -1,0 +1,29 @@
+import { Modal } from '@mantine/core';
+import { type ReactNode } from 'react';
+import { texts } from '../texts/texts.js';
+
+interface DialogProps {
+  readonly title: string;
+  readonly isOpen: boolean;
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+}
+
+/**
+ * A dialog over the page. Two defaults of the library are changed: its scroll lock inserts a style element, which the policy of
+ * the page forbids, and its header would be a second banner of the page for screen readers.
+ */
+export function Dialog({ title, isOpen, onClose, children }: DialogProps) {
+  return (
+    <Modal.Root opened={isOpen} onClose={onClose} lockScroll={false}>
+      <Modal.Overlay />
+      <Modal.Content>
+        <Modal.Header renderRoot={(props) => <div {...props} />}>
+          <Modal.Title>{title}</Modal.Title>
+          <Modal.CloseButton aria-label={texts.close} />
+        </Modal.Header>
+        <Modal.Body>{children}</Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
+  );
+}
