@@ -81,6 +81,43 @@ export const en = {
     callerTail: (digits: string): string => `…${digits}`,
     empty: 'No events.',
   },
+  charts: {
+    summary: (title: string, total: number, highest: number): string =>
+      `${title}: ${total} in all, ${highest} at most in one bar`,
+    total: (name: string, count: number): string => `${name}: ${count}`,
+    asTable: 'As a table',
+  },
+  overview: {
+    attempts: 'Attempts in 24 hours',
+    verified: 'Verified',
+    rejected: 'Rejected',
+    refused: 'Refused without a comparison',
+    limited: 'Refused by limits',
+    locked: 'Locked or disabled credentials',
+    signals: 'Signals of attacks',
+    success: 'Share of successes',
+    changes: 'Since yesterday',
+    columns: {
+      what: 'What',
+      now: 'Last 24 hours',
+      before: '24 hours before',
+      difference: 'Change',
+      service: 'Service',
+      state: 'State',
+      lag: 'Unfinished records',
+      queue: 'Hashes in work or waiting',
+      outbox: 'Outbox',
+    },
+    share: (share: number | undefined): string => (share === undefined ? '–' : `${(share * 100).toFixed(1)} %`),
+    difference: (count: number): string => (count > 0 ? `+${count}` : String(count)),
+    services: 'Services',
+    noServices: 'No process is known. Set SERVICES_URLS.',
+    serviceOf: (process: string, service: string): string =>
+      process === service ? service : `${service} (${process})`,
+    status: { ready: 'ready', not_ready: 'not ready', unreachable: 'unreachable' },
+    outbox: (pending: number | undefined, ageSeconds: number | undefined): string =>
+      pending === undefined ? '' : pending === 0 ? '0' : `${pending}, the oldest for ${Math.round(ageSeconds ?? 0)} s`,
+  },
   live: {
     about: (count: number): string => `Events as they are recorded. The page keeps the newest ${count}.`,
     pause: 'Pause',

@@ -105,7 +105,8 @@ function SubjectActions({ path, credentials }: SubjectActionsProps) {
   const queries = useQueryClient();
   const mayOperate = usePermission('operate');
   const mayManage = usePermission('manage');
-  const show = (action?: Action): void => void navigate({ to: '/subjects/$tenant/$subject', params: path, search: { action }, replace: true });
+  const show = (action?: Action): void =>
+    void navigate({ to: '/subjects/$tenant/$subject', params: path, search: { action }, replace: true });
   const reload = (): void => {
     void queries.invalidateQueries({ queryKey: ['subject', path.tenant, path.subject] });
     void queries.invalidateQueries({ queryKey: ['events', path.tenant, path.subject] });
