@@ -82,9 +82,10 @@ export async function signInWithKey(key: string): Promise<void> {
   await post('key', { key });
 }
 
-/** @throws ApiProblem */
-export async function signOut(everywhere: boolean): Promise<void> {
-  await post('sign-out', { everywhere });
+/** @returns where to go: to the provider, to sign out there too. @throws ApiProblem */
+export async function signOut(everywhere: boolean): Promise<string> {
+  const body: unknown = await (await post('sign-out', { everywhere })).json().catch(() => undefined);
+  return isRecord(body) && typeof body['redirectTo'] === 'string' ? body['redirectTo'] : '/console/';
 }
 
 /**
@@ -95,9 +96,9 @@ export async function signOut(everywhere: boolean): Promise<void> {
 export const signInAddress = (returnTo: string, recent = false): string =>
   `${SESSION}/sign-in?${new URLSearchParams({ returnTo, ...(recent && { recent: '1' }) }).toString()}`;
 
-async function post(action: string, body: object): Promise<void> {
+function post(action: string, body: object): Promise<Response> {
   const headers = { 'content-type': 'application/json' };
-  await send(
+  return send(
     new Request(`${location.origin}${SESSION}/${action}`, { method: 'POST', headers, body: JSON.stringify(body) }),
   );
 }

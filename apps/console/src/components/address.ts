@@ -2,7 +2,7 @@ import { useParams, useSearch } from '@tanstack/react-router';
 
 /** Parameters of the path of a page. @throws Error for a name that the route of the page does not have */
 export function usePath<Name extends string>(...names: readonly Name[]): Readonly<Record<Name, string>> {
-  const params = useParams({ strict: false }) as Readonly<Record<string, string | undefined>>;
+  const params: Readonly<Record<string, string | undefined>> = useParams({ strict: false });
   return Object.fromEntries(
     names.map((name) => {
       const value = params[name];
@@ -14,6 +14,7 @@ export function usePath<Name extends string>(...names: readonly Name[]): Readonl
 
 /** A parameter of the query of a page. */
 export function useQueryParameter(name: string): string | undefined {
-  const value = (useSearch({ strict: false }) as Readonly<Record<string, unknown>>)[name];
+  const search: Readonly<Record<string, unknown>> = useSearch({ strict: false });
+  const value = search[name];
   return typeof value === 'string' ? value : undefined;
 }

@@ -24,7 +24,7 @@ function SignedIn() {
   const state = useSessionState();
   if (state.session === undefined) return <SignIn method={state.signIn} />;
   return (
-    <TenantProvider>
+    <TenantProvider tenants={state.session.operator.tenants}>
       <Frame session={state.session} />
     </TenantProvider>
   );
@@ -39,19 +39,21 @@ function Frame({ session }: { readonly session: OperatorSession }) {
       <header className={styles['header']}>
         {session.development && <p className={styles['banner']}>{texts.session.development}</p>}
         <span className={styles['brand']}>{texts.product}</span>
-        {isPermitted(session, 'read') && <TenantSelect />}
+        <TenantSelect session={session} />
         <ColorSchemeSelect />
         <Account session={session} />
       </header>
       <nav className={styles['navigation']} aria-label={texts.navigation}>
         <ul>
-          {NAVIGATION.filter(({ permission }) => isPermitted(session, permission)).map(({ to, title }) => (
-            <li key={to}>
-              <Link to={to} activeOptions={{ exact: to === '/' }}>
-                {title}
-              </Link>
-            </li>
-          ))}
+          {NAVIGATION.filter(({ permissions }) => permissions.some((one) => isPermitted(session, one))).map(
+            ({ to, title }) => (
+              <li key={to}>
+                <Link to={to} activeOptions={{ exact: to === '/' }}>
+                  {title}
+                </Link>
+              </li>
+            ),
+          )}
         </ul>
       </nav>
       <main className={styles['main']} id="content" tabIndex={-1}>
@@ -82,7 +84,7 @@ function Account({ session: { operator } }: { readonly session: OperatorSession 
   const leave = useMutation({
     mutationFn: signOut,
     // What the pages have read belongs to the operator who signed out.
-    onSuccess: () => location.assign('/console/'),
+    onSuccess: (address) => location.assign(address),
     onSettled: () => queries.clear(),
   });
   return (

@@ -16,14 +16,31 @@ export function SignIn({ method }: { readonly method: SignInMethod }) {
         <Title order={1} size="h2" mb="md">
           {texts.signIn.title}
         </Title>
+        <SignInError />
         {method === 'oidc' ? <ProviderSignIn /> : <KeySignIn />}
       </Paper>
     </main>
   );
 }
 
+/** Why the provider returned without a session. */
+function SignInError() {
+  const code = new URLSearchParams(location.search).get('signInError');
+  if (code === null) return null;
+  const reasons: Readonly<Record<string, string>> = texts.signIn.errors;
+  return (
+    <Text role="alert" c="var(--mantine-color-error)" mb="md">
+      {reasons[code] ?? texts.signIn.errors.refused}
+    </Text>
+  );
+}
+
 /** The path of the page that is shown, for the return from the provider. It never contains a number or a secret. */
-export const currentPath = (): string => location.pathname + location.search;
+export function currentPath(): string {
+  const search = new URLSearchParams(location.search);
+  search.delete('signInError');
+  return location.pathname + (search.size === 0 ? '' : `?${search.toString()}`);
+}
 
 function ProviderSignIn() {
   return (

@@ -47,7 +47,11 @@ export const en = {
     keyHint:
       'This installation has no OpenID Connect provider, so the administrator key signs in. This is for development.',
     submit: 'Sign in',
-    refused: 'The key is wrong.',
+    errors: {
+      expired: 'The sign-in took too long, or began in another browser. Sign in again.',
+      refused: 'The provider did not confirm the sign-in.',
+      'no-role': 'Your account has no role here.',
+    },
   },
   recent: {
     title: 'Sign in again',

@@ -20,9 +20,11 @@ const REFRESH_MS = 30_000;
 
 export default function OverviewPage(): ReactNode {
   const mayRead = usePermission('read');
+  const mayAudit = usePermission('audit');
+  const tenant = useTenant();
   return (
     <Page title={texts.pages.overview}>
-      <Counts tenant={useTenant()} />
+      {mayAudit && <Counts tenant={tenant} />}
       {mayRead && <Services />}
     </Page>
   );
