@@ -1,12 +1,12 @@
 import { send } from './client.js';
 import { BlockReader } from './event-blocks.js';
-import { type EventItem } from './event-view.js';
+import { type ConsoleEvent } from './event-view.js';
 
 /** How long a stream that broke off waits before it continues. */
 const PAUSE_MS = 2_000;
 
 export interface StreamListener {
-  readonly onEvent: (item: EventItem) => void;
+  readonly onEvent: (item: ConsoleEvent) => void;
   /** Null: the stream is open. Otherwise why it is not; it is opened again. */
   readonly onState: (error: unknown) => void;
 }
@@ -32,7 +32,7 @@ async function follow(tenant: string | undefined, listener: StreamListener, sign
       for (let part = await parts?.read(); part && !part.done; part = await parts?.read()) {
         for (const { id, data } of blocks.read(part.value)) {
           last = id ?? last;
-          if (data !== undefined) listener.onEvent(JSON.parse(data) as EventItem);
+          if (data !== undefined) listener.onEvent(JSON.parse(data) as ConsoleEvent);
         }
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { type components } from './openapi.js';
 import { isRecord } from './problem.js';
 
-export type EventItem = components['schemas']['EventItem'];
+export type ConsoleEvent = components['schemas']['EventItem'];
 
 /** What the lists of events show of an event. */
 export interface EventView {
@@ -21,7 +21,7 @@ export interface EventView {
   readonly reason: string | undefined;
 }
 
-export function eventView(item: EventItem): EventView {
+export function eventView(item: ConsoleEvent): EventView {
   const event = recordOf(item.event);
   const unmapped = recordOf(event['unmapped']);
   const personal = recordOf(item.personal);
