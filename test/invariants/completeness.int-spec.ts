@@ -1,4 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { eventually } from '@countersign/testing';
+import { PostgresReadBackEntries } from '../../apps/audit/src/completeness/read-back.store.js';
 import { AttemptReports } from '../../apps/verification/src/completeness/attempt-reports.store.js';
 import { Retention } from '../../apps/verification/src/retention/retention.store.js';
 import { ageCounters } from '../../apps/verification/test/aged-counters.js';
@@ -356,6 +358,28 @@ describe('the comparison of log and topic', () => {
     await publish((index) => index !== Number(last?.idx), Buffer.from('{}'));
     await compareTopic();
     expect(await found()).toEqual({ not_published: 1 });
+  });
+
+  it('counts an altered entry as missing, and no other, when two copies of the service wait for each other', async () => {
+    await logged('copies', 3);
+    const entries = (await valuesOfLog()).map(({ idx, value }) => ({
+      index: Number(idx),
+      sha256: createHash('sha256').update(value).digest(),
+    }));
+    const altered = 1;
+    const copies = [new PostgresReadBackEntries(world.audit), new PostgresReadBackEntries(world.audit)];
+    let adding: Promise<unknown> = Promise.resolve();
+    await world.administrator.transaction(async (tx) => {
+      await tx.query('SELECT FROM audit.read_back FOR UPDATE');
+      const read = entries.map((entry) => (entry.index === altered ? { ...entry, sha256: entries[0]!.sha256 } : entry));
+      adding = Promise.all(read.map((entry) => copies[entry.index % 2]!.add(entry)));
+      const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE audit.read_back%'`;
+      await eventually('both wait', async () => (await world.administrator.query(waiting)).length === copies.length);
+    });
+    await adding;
+    await compareTopic();
+    expect(await found()).toEqual({ not_published: 1 });
+    expect((await world.raised()).at(-1)?.detail).toEqual({ difference: 'not_published', index: altered, count: 1 });
   });
 
   it('finds an event on the topic that the log does not have', async () => {

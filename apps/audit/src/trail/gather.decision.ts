@@ -1,8 +1,8 @@
 /** Ages of a fact, in milliseconds since its transaction, until which it waits for others: to be encrypted, then to be added to the log. */
-const SEAL_AGE_MS = 280;
-const APPEND_AGE_MS = 250;
+const SEAL_AGE_MS = 250;
+const APPEND_AGE_MS = 220;
 /** Shortest waits. Facts that arrive late arrive in bursts. */
-const MIN_SEAL_WAIT_MS = 50;
+const MIN_SEAL_WAIT_MS = 20;
 const MIN_APPEND_WAIT_MS = 5;
 /** The clock of a fact can differ from this one. */
 const MAX_WAIT_MS = 200;
