@@ -1,11 +1,13 @@
 /**
- * `npm run bench [-- verify|hop|path|quiet|idle|enum|limits|flood|fairness|rewrap|memory|export|log [options]]`; `verify` by default.
+ * `npm run bench [-- verify|hop|path|quiet|growth|idle|enum|limits|flood|fairness|rewrap|memory|export|log [options]]`; `verify` by default.
  *
  * verify: verified PINs per second beside a bare argon2 loop. --rounds --seconds --in-flight --layout separate|one
  * hop:    a request and its reply over the bus beside kafkajs by hand, 1 and 50 in flight. --rounds --seconds --brokers 1|3
  * path:   the whole path without argon2 beside a bare Kafka round trip. --rounds --seconds --in-flight --layout
  * quiet:  latency at low load, without hashes and with them, beside a bare Kafka round trip. --rounds --seconds
  *         --hash both|with|without --points 1,4,16,5/s,50/s --background
+ * growth: the whole path without argon2 over small tables and over full ones. --rounds --seconds --in-flight --rows
+ *         --callers
  * limits: decisions of the rate limiter's store beside rate-limiter-flexible. --rounds --seconds --in-flight --keys
  * flood:  refusals per second beside verified PINs, and honest callers under a flood. --rounds --seconds --in-flight --honest
  *         --times --watch
@@ -24,6 +26,7 @@ const benches = [
   'hop',
   'path',
   'quiet',
+  'growth',
   'idle',
   'enum',
   'limits',

@@ -61,6 +61,11 @@ export class BenchRig {
     return this.#postgres?.url ?? '';
   }
 
+  /** One more database of the same server. @returns its URL, of a superuser */
+  async createDatabase(): Promise<string> {
+    return (await createTestDatabase(this.databaseUrl)).url;
+  }
+
   /** Starts the services and enrols subjects. */
   async install(
     layout: Layout,
@@ -69,15 +74,15 @@ export class BenchRig {
       readonly programs?: Readonly<Record<string, string>>;
       readonly env?: Record<string, string>;
       readonly limits?: LimitsOfBench;
-      /** With a database of its own, for benches that start several. */
-      readonly apart?: boolean;
+      /** One of {@link createDatabase}, for benches that start several. */
+      readonly databaseUrl?: string;
     },
   ): Promise<Installation> {
     say('starting the services, enrolling subjects…');
-    const databaseUrl = options.apart === true ? (await createTestDatabase(this.databaseUrl)).url : this.databaseUrl;
     // The signer keeps in the folder what it has signed for the database.
-    const folder = options.apart === true ? mkdtempSync(join(this.#folder, 'installation-')) : this.#folder;
-    const product = await install(layout, { brokers: this.brokers, databaseUrl, folder, ...options });
+    const folder = mkdtempSync(join(this.#folder, 'installation-'));
+    const servers = { brokers: this.brokers, databaseUrl: this.databaseUrl, folder };
+    const product = await install(layout, { ...servers, ...options });
     this.#closers.push(() => product.close());
     return product;
   }

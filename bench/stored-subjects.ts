@@ -14,6 +14,7 @@ export type StoredCallers = readonly { readonly phone: string; readonly pin: str
 /**
  * Writes subjects with a PIN directly into the tables, in the form that enrolments write. All have the same hash, because
  * hashing is not measured, and each is encrypted separately.
+ * @param first number of the first subject, when earlier calls have stored others
  * @returns callers that are distributed evenly among the rows
  */
 export async function storeSubjects(
@@ -22,6 +23,7 @@ export async function storeSubjects(
   rows: number,
   callers: number,
   tenant = 'bench',
+  first = 0,
 ): Promise<StoredCallers> {
   const keyring = new Keyring(new Secret(ring));
   const vault = new ProfileVault(keyring);
@@ -39,7 +41,7 @@ export async function storeSubjects(
     for (let from = 0; from < rows; from += CHUNK) {
       const ids = Array.from(
         { length: Math.min(CHUNK, rows - from) },
-        (_, n) => `b${String(from + n).padStart(7, '0')}`,
+        (_, n) => `b${String(first + from + n).padStart(7, '0')}`,
       );
       const row = (subject: string): string[] =>
         credentialContext({
@@ -81,7 +83,8 @@ export async function storeSubjects(
       );
       const step = Math.max(1, Math.floor(rows / callers));
       for (const subject of ids.filter((_, n) => (from + n) % step === 0)) {
-        calling.push({ phone: `+1202556${String(calling.length).padStart(4, '0')}`, pin: PIN, subject });
+        const number = 5_560_000 + first + calling.length;
+        calling.push({ phone: `+1202${number}`, pin: PIN, subject });
       }
     }
     await database.query(

@@ -15,7 +15,7 @@ const CAUSES = {
   garbageMs: 'collecting garbage, elapsed',
   waits: 'waits',
   preemptions: 'preemptions',
-  sends: 'sends to Kafka',
+  sends: 'messages sent',
   commits: 'commits',
   walRecords: 'WAL records',
 };

@@ -51,7 +51,8 @@ await BenchRig.with(async (rig) => {
   await measure<Latency>('kafka-round-trip.js', [rig.brokers, 15, 50]);
   for (const hash of [false, true].filter((one) => given.hash === 'both' || one === (given.hash === 'with'))) {
     const programs = hash ? {} : { verification: join('bench', 'verification-without-hash.js') };
-    const product = await rig.install('separate', { subjects: 200, programs, apart: true });
+    const databaseUrl = await rig.createDatabase();
+    const product = await rig.install('separate', { subjects: 200, programs, databaseUrl });
     await load(product, { seconds: 1, warmUpSeconds: 15, inFlight: 16 });
     if (hash) hashMs = (await measure<Latency>('argon-loop.js', [5, 1])).p50;
     const all = points.map((point): Rounds => ({ hash, point, bare: [], times: [] }));
