@@ -38,11 +38,11 @@ export interface World {
   readonly enrol: () => Promise<EnrolledSubject>;
 }
 
-/** Creates the tenant and the agent on a new product. */
-export async function openWorld(product: Product): Promise<World> {
+/** Creates a tenant and an agent. @param policy default: {@link POLICY} */
+export async function openWorld(product: Product, policy = POLICY): Promise<World> {
   const client = new Client(product);
   const tenant = newName('tenant');
-  await client.putTenant(tenant, POLICY);
+  await client.putTenant(tenant, policy);
   const agent = await client.createAgent(tenant);
   const enrol = async (): Promise<EnrolledSubject> => {
     const subject = newName('customer');

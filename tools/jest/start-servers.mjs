@@ -1,6 +1,6 @@
 /**
  * Jest's `globalSetup` of all projects but `unit`: builds, and starts a real PostgreSQL and a real Apache Kafka.
- * Tests find them in TEST_KAFKA_BROKERS, TEST_KAFKA_DATA_DIRS, TEST_KAFKA_PID and TEST_DATABASE_URL.
+ * Tests find them in TEST_KAFKA_BROKERS, TEST_KAFKA_DATA_DIRS, TEST_KAFKA_PID, TEST_DATABASE_URL and TEST_POSTGRES_PID.
  */
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,6 +32,7 @@ export default async function startServers() {
     process.env.TEST_KAFKA_DATA_DIRS = kafka.dataDirs.join(',');
     process.env.TEST_KAFKA_PID = String(kafka.processes[0].pid);
     process.env.TEST_DATABASE_URL = postgres.url;
+    process.env.TEST_POSTGRES_PID = String(postgres.pid);
   } catch (error) {
     await stopServers();
     throw error;
