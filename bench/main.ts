@@ -6,8 +6,8 @@
  * path:   the whole path without argon2 beside a bare Kafka round trip. --rounds --seconds --in-flight --layout
  * quiet:  latency at low load, without hashes and with them, beside a bare Kafka round trip. --rounds --seconds
  *         --hash both|with|without --points 1,4,16,5/s,50/s --background
- * growth: the whole path without argon2 over small tables and over full ones. --rounds --seconds --in-flight --rows
- *         --callers
+ * growth: the whole path without argon2 over small tables and over full ones. --rounds --seconds --warm-up --in-flight
+ *         --rows --callers
  * limits: decisions of the rate limiter's store beside rate-limiter-flexible. --rounds --seconds --in-flight --keys
  * flood:  refusals per second beside verified PINs, and honest callers under a flood. --rounds --seconds --in-flight --honest
  *         --times --watch

@@ -34,7 +34,7 @@ export interface StoredHistory {
  * as the services write it; ciphertexts of subjects that nobody calls are random bytes of the usual length.
  */
 export async function storeHistory(history: StoredHistory): Promise<StoredCallers> {
-  const { databaseUrl: url, ring, rows, callers } = history;
+  const url = history.databaseUrl;
   const schemas = { verification: VERIFICATION_MIGRATIONS, rate_limit: RATE_LIMIT_MIGRATIONS, audit: AUDIT_MIGRATIONS };
   for (const [schema, migrations] of Object.entries(schemas)) {
     await (await openDatabase({ url, schema, migrations, applicationName: 'bench' })).close();

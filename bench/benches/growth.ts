@@ -21,7 +21,14 @@ interface Variant {
   readonly rates: { readonly perSecond: number; readonly times: readonly number[]; readonly works: Works }[];
 }
 
-const given = options({ rounds: '3', seconds: '8', 'in-flight': '32', rows: '1000000', callers: '4000' });
+const given = options({
+  rounds: '3',
+  seconds: '8',
+  'in-flight': '32',
+  rows: '1000000',
+  callers: '4000',
+  'warm-up': '20',
+});
 const [rows, callers, seconds] = [Number(given.rows), Number(given.callers), Number(given.seconds)];
 const variants: Variant[] = [];
 const sizes: Record<string, string[]> = {};
@@ -46,7 +53,11 @@ await BenchRig.with(async (rig) => {
   }
   for (let round = 1; round <= Number(given.rounds); round++) {
     for (const { name, product, rates } of variants) {
-      const plan = { seconds, warmUpSeconds: round === 1 ? 20 : 3, inFlight: Number(given['in-flight']) };
+      const plan = {
+        seconds,
+        warmUpSeconds: round === 1 ? Number(given['warm-up']) : 3,
+        inFlight: Number(given['in-flight']),
+      };
       rates.push(await rig.path(product, plan));
       const { perSecond, works } = rates.at(-1) as Variant['rates'][number];
       say(`round ${round}, ${name}: ${perSecond.toFixed(0)} per second, ${sumOf(works).toFixed(2)} ms each`);
