@@ -57,7 +57,8 @@ export class Browser {
       if (until(next)) return next.href;
       const { status, headers, text } = await this.send(next.href);
       const location = headers.get('location');
-      if (location === null) throw new Error(`${next.pathname} redirects nowhere: ${status} ${text.slice(0, 300)}`);
+      if (location === null || status < 301 || status > 303)
+        throw new Error(`${next.pathname} redirects nowhere: ${status} ${text.slice(0, 300)}`);
       next = new URL(location, next);
     }
     throw new Error('too many redirects');

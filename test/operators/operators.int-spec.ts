@@ -242,7 +242,7 @@ describe('with a provider', () => {
     const ofAttacker = await attacker.follow('/console/session/sign-in', isCallback);
     // Login CSRF: the victim's browser is sent to the attacker's callback, with and without a sign-in of its own.
     const withoutOwn = await victim.send(ofAttacker);
-    expect(withoutOwn.headers.get('location')).toBe('/console/?signInError=expired');
+    expect([withoutOwn.status, withoutOwn.headers.get('location')]).toEqual([302, '/console/?signInError=expired']);
     const own = await victim.follow('/console/session/sign-in', isCallback);
     const withOwn = await victim.send(ofAttacker);
     expect(withOwn.headers.get('location')).toBe('/console/?signInError=refused');

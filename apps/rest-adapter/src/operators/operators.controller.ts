@@ -81,7 +81,7 @@ export class OperatorsController {
     const url = await provider.signInUrl(id, `${origin}${CALLBACK}`, this.#maxAge(recent === '1'));
     await this.sessions.begin(id, { returnTo, recent: recent === '1' });
     setCookie(reply, COOKIES.signIn, origin, id, SIGN_IN_SECONDS);
-    void reply.redirect(url.href);
+    void reply.redirect(url.href, 302);
   }
 
   @Get('callback')
@@ -93,21 +93,21 @@ export class OperatorsController {
     setCookie(reply, COOKIES.signIn, origin, undefined);
     const begun = id === undefined ? undefined : await this.sessions.take(id);
     // Without the sign-in that this browser began, the code can be that of another person.
-    if (id === undefined || begun === undefined) return void reply.redirect(`${HOME}?signInError=expired`);
+    if (id === undefined || begun === undefined) return void reply.redirect(`${HOME}?signInError=expired`, 302);
     const person = await provider.signIn(id, new URL(request.url, origin), this.#maxAge(begun.recent));
     if (person === undefined) {
       this.refused.count(request.ip);
-      return void reply.redirect(`${HOME}?signInError=refused`);
+      return void reply.redirect(`${HOME}?signInError=refused`, 302);
     }
     const actor = actorOf(person, request);
     if (person.grants.length === 0) {
       const detail = { code: 'NO_ROLE' };
       const fields = { tenant: INSTALLATION, actor, channel: 'rest', detail } as const;
       await this.facts.publish([{ message: factRecorded('operator.sign_in_refused', new Date(), fields) }]);
-      return void reply.redirect(`${HOME}?signInError=no-role`);
+      return void reply.redirect(`${HOME}?signInError=no-role`, 302);
     }
     await this.#start(reply, origin, actor, person, provider.issuer);
-    void reply.redirect(begun.returnTo);
+    void reply.redirect(begun.returnTo, 302);
   }
 
   @Post('key')
