@@ -99,6 +99,7 @@ describe('npm run check finds an import', () => {
     ['product-without-tests', `${APP}/i.ts`, `../../test/limits.fake.js`],
     ['apps-meet-on-the-bus', `${APP}/j.ts`, `../../../other/src/start.js`],
     ['all-in-one-only-starts', `apps/all-in-one/src/k.ts`, `../../limiter/src/limits/limits.use-case.js`],
+    ['console-knows-the-api', 'apps/console/src/k.ts', '../../../libs/contracts/src/index.js'],
     ['doctor-knows-needs', `apps/cli/src/doctor/k.ts`, `../../../limiter/src/limits/limits.use-case.js`],
     [
       'replay-decides-as-verification',
