@@ -110,17 +110,16 @@ const SUBJECT_ROWS = [
     RETURNING *
   ), attempt AS (
     INSERT INTO verification.attempts (attempt_id, command_id, tenant, agent, call_id, counter_key, subject_id, number,
-      counted_at, granted, charged_lock, remaining, state_after, outcome, decided_at)
+      counted_at, granted, charged_lock, remaining, state_after, outcome, decided_at, reply, reply_tag)
     SELECT gen_random_uuid(), md5('command' || counter_key) || md5(counter_key), tenant, 'bench-agent',
       gen_random_uuid()::text, counter_key, subject_id, 1, last_attempt_at, true, false, 2,
-      verification.counter_state_of(counter::verification.attempt_counters), 'rejected', last_attempt_at
+      verification.counter_state_of(counter::verification.attempt_counters), 'rejected', last_attempt_at,
+      '{"attemptsLeft":2}', decode(md5('t' || counter_key) || md5(counter_key), 'hex')
     FROM counter
     RETURNING *
   )
-  INSERT INTO verification.commands (command_id, fingerprint, attempt_id, received_at, repeat_until, reply, reply_tag)
-  SELECT command_id, md5('f' || command_id) || md5(command_id), attempt_id, counted_at, clock_timestamp() + interval '1 day',
-    '{"type":"verification.decided.v1","outcome":"rejected","commandId":"' || command_id || '"}',
-    md5('t' || command_id) || md5(command_id)
+  INSERT INTO verification.commands (command_id, fingerprint, attempt_id, received_at, repeat_until)
+  SELECT command_id, md5('f' || command_id) || md5(command_id), attempt_id, counted_at, clock_timestamp() + interval '1 day'
   FROM attempt`,
   `INSERT INTO rate_limit.counters (key, admitted_at, expires_ms)
   SELECT md5('limit' || dimension || n)::uuid, ARRAY[extract(epoch FROM at) * 1000], extract(epoch FROM clock_timestamp()) * 1000 + 86400000
