@@ -37,6 +37,7 @@ let provider: OpenIdTestProvider;
 let keyOrigin = '';
 let origin = '';
 let otherOrigin = '';
+let auditOrigin = '';
 const closers: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
@@ -58,9 +59,9 @@ beforeAll(async () => {
   };
   const services = await startServices(found.environment, fail, replace, onClose);
   const urlOf = (name: string): string => services.find(({ urls }) => urls[name])?.urls[name] ?? '';
-  keyOrigin = urlOf('rest');
+  [keyOrigin, auditOrigin] = [urlOf('rest'), urlOf('audit')];
   const withProvider = {
-    ...{ ...found.environment, AUDIT_URL: urlOf('audit') },
+    ...{ ...found.environment, AUDIT_URL: auditOrigin },
     ...{ OIDC_ISSUER: provider.issuer, OIDC_CLIENT_ID: CLIENT_ID, OIDC_AUDIENCE: AUDIENCE },
     OIDC_ROLES: JSON.stringify(ROLES),
   };
@@ -434,6 +435,21 @@ describe('with a provider', () => {
     expect([(await copy.readSession()).status, (await copy.send('/v1/tenants')).status]).toEqual([401, 401]);
     const key = await copy.send('/console/session/key', { method: 'POST', body: { key: adminKey } });
     expect(key.status).toBe(404);
+  });
+
+  it('the audit service believes who an operator is only with the administrator key', async () => {
+    const { json } = await asAdministrator('POST', '/v1/tenants/acme/keys', { name: 'Reader', scopes: ['audit'] });
+    const read = async (key: string, operator: unknown): Promise<number> => {
+      const named = Buffer.from(JSON.stringify(operator)).toString('base64url');
+      const headers = { authorization: `Bearer ${key}`, 'x-countersign-operator': named };
+      return (await new Browser(auditOrigin).send('/v1/events?tenant=umbrella', { headers })).status;
+    };
+    const auditor = (tenants?: readonly string[]) => ({ id: 'x', name: 'X', grants: [{ role: 'auditor', tenants }] });
+    expect(await read(String(json['key']), auditor())).toBe(401);
+    for (const wrong of [null, {}, { ...auditor(), grants: [{ role: 'root' }] }, { ...auditor(), id: 7 }]) {
+      expect(await read(adminKey, wrong)).toBe(401);
+    }
+    expect([await read(adminKey, auditor()), await read(adminKey, auditor(['acme']))]).toEqual([200, 404]);
   });
 
   it('a person whose roles are bound to a tenant sees only that tenant in the list and in the events', async () => {
