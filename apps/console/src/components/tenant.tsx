@@ -17,6 +17,9 @@ const STORED = 'countersign-tenant';
 /** The tenant that the pages show, as the operator chose it at the top. */
 export const useTenant = (): string | undefined => useContext(Tenant).tenant;
 
+/** Chooses the tenant that the pages show. */
+export const useChooseTenant = (): ChosenTenant['choose'] => useContext(Tenant).choose;
+
 interface TenantProviderProps {
   /** Those of the operator; null: all. An operator of some tenants always sees one of them. */
   readonly tenants: readonly string[] | null;

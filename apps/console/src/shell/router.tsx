@@ -31,6 +31,21 @@ const routeTree = root.addChildren([
   }),
   createRoute({
     getParentRoute,
+    path: '/attacks',
+    component: lazyRouteComponent(() => import('../pages/attacks/attacks-page.js')),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/tenants',
+    component: lazyRouteComponent(() => import('../pages/tenants/tenants-page.js')),
+  }),
+  createRoute({
+    getParentRoute,
+    path: '/audit',
+    component: lazyRouteComponent(() => import('../pages/audit/audit-page.js')),
+  }),
+  createRoute({
+    getParentRoute,
     path: '/webhooks',
     component: lazyRouteComponent(() => import('../pages/webhooks/webhooks-page.js')),
   }),
