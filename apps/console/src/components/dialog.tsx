@@ -6,6 +6,10 @@ interface DialogProps {
   readonly title: string;
   readonly isOpen: boolean;
   readonly onClose: () => void;
+  /** Wider than usual. */
+  readonly size?: 'lg' | 'xl';
+  /** False: a click beside the dialog does not close it. */
+  readonly closesOutside?: boolean;
   readonly children: ReactNode;
 }
 
@@ -13,9 +17,9 @@ interface DialogProps {
  * A dialog over the page. Two defaults of the library are changed: its scroll lock inserts a style element, which the policy of
  * the page forbids, and its header would be a second banner of the page for screen readers.
  */
-export function Dialog({ title, isOpen, onClose, children }: DialogProps) {
+export function Dialog({ title, isOpen, onClose, size, closesOutside = true, children }: DialogProps) {
   return (
-    <Modal.Root opened={isOpen} onClose={onClose} lockScroll={false}>
+    <Modal.Root opened={isOpen} onClose={onClose} size={size} closeOnClickOutside={closesOutside} lockScroll={false}>
       <Modal.Overlay />
       <Modal.Content>
         <Modal.Header renderRoot={(props) => <div {...props} />}>

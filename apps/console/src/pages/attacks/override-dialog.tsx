@@ -1,10 +1,11 @@
-import { Button, Group, Modal, NativeSelect, NumberInput, Text, TextInput } from '@mantine/core';
+import { Button, Group, NativeSelect, NumberInput, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { api } from '../../api/client.js';
 import { type components } from '../../api/openapi.js';
 import { useAnnounce } from '../../components/announcer.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
+import { Dialog } from '../../components/dialog.js';
 import { texts } from '../../texts/texts.js';
 
 export type ShownRefusal = components['schemas']['RefusedParty'];
@@ -19,15 +20,9 @@ interface OverrideDialogProps {
 /** Sets another limit for a party that a limit refused, with a reason and an end. */
 export function OverrideDialog({ party, onClose }: OverrideDialogProps) {
   return (
-    <Modal
-      opened={party !== undefined}
-      onClose={onClose}
-      title={texts.attacks.override}
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog isOpen={party !== undefined} onClose={onClose} title={texts.attacks.override}>
       {party !== undefined && <Override party={party} onClose={onClose} />}
-    </Modal>
+    </Dialog>
   );
 }
 

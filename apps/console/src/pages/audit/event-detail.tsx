@@ -1,9 +1,10 @@
-import { Alert, Code, Modal, Table, Text } from '@mantine/core';
+import { Alert, Code, Table, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { api } from '../../api/client.js';
 import { ApiProblem } from '../../api/problem.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
 import { Time } from '../../components/time.js';
+import { Dialog } from '../../components/dialog.js';
 import { texts } from '../../texts/texts.js';
 import { logQuery } from './log-state.js';
 import { eventText, verifyEvent } from './proof.js';
@@ -19,21 +20,14 @@ interface EventDetailProps {
 /** One event, with its proof verified in the browser. */
 export function EventDetail({ event, pinned, onClose }: EventDetailProps) {
   return (
-    <Modal
-      opened={event !== undefined}
-      onClose={onClose}
-      size="xl"
-      title={texts.audit.event}
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog isOpen={event !== undefined} onClose={onClose} size="xl" title={texts.audit.event}>
       {event !== undefined && (
         <>
           <Proof event={event} pinned={pinned} />
           <Fields event={event} />
         </>
       )}
-    </Modal>
+    </Dialog>
   );
 }
 

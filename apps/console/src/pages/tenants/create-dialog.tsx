@@ -1,9 +1,10 @@
-import { Button, Checkbox, Group, Modal, TextInput } from '@mantine/core';
+import { Button, Checkbox, Group, TextInput } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { ApiProblem } from '../../api/problem.js';
 import { useAnnounce } from '../../components/announcer.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
+import { Dialog } from '../../components/dialog.js';
 import { texts } from '../../texts/texts.js';
 
 /** A field of what is created. */
@@ -35,15 +36,9 @@ export function CreateDialog({ title, ...form }: CreateDialogProps) {
       <Button size="xs" onClick={() => setIsOpen(true)}>
         {title}
       </Button>
-      <Modal
-        opened={isOpen}
-        onClose={() => setIsOpen(false)}
-        title={title}
-        lockScroll={false}
-        closeButtonProps={{ 'aria-label': texts.close }}
-      >
+      <Dialog isOpen={isOpen} onClose={() => setIsOpen(false)} title={title}>
         <CreateForm {...form} onClose={() => setIsOpen(false)} />
-      </Modal>
+      </Dialog>
     </>
   );
 }

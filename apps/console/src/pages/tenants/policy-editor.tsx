@@ -1,4 +1,4 @@
-import { Badge, Button, Code, Group, Modal, Text, TextInput } from '@mantine/core';
+import { Badge, Button, Code, Group, Text, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client.js';
@@ -7,6 +7,7 @@ import { usePermission } from '../../api/session.js';
 import { useAnnounce } from '../../components/announcer.js';
 import { DataTable } from '../../components/data-table.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
+import { Dialog } from '../../components/dialog.js';
 import { texts } from '../../texts/texts.js';
 import {
   brokenFields,
@@ -223,14 +224,7 @@ function Review({ changes, tenant, agent, tag, onClose, onSaved, onRefused }: Re
     onClose();
   };
   return (
-    <Modal
-      opened={changes !== undefined}
-      onClose={close}
-      size="lg"
-      title={texts.tenants.reviewTitle}
-      lockScroll={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog isOpen={changes !== undefined} onClose={close} size="lg" title={texts.tenants.reviewTitle}>
       <Text mb="sm">{texts.tenants.reviewText}</Text>
       <DataTable
         label={texts.tenants.reviewTitle}
@@ -261,6 +255,6 @@ function Review({ changes, tenant, agent, tag, onClose, onSaved, onRefused }: Re
           {texts.tenants.save}
         </Button>
       </Group>
-    </Modal>
+    </Dialog>
   );
 }

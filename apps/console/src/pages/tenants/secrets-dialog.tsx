@@ -1,4 +1,5 @@
-import { Button, Code, Modal, Text } from '@mantine/core';
+import { Button, Code, Text } from '@mantine/core';
+import { Dialog } from '../../components/dialog.js';
 import { texts } from '../../texts/texts.js';
 
 /** New secrets by what they are. */
@@ -13,14 +14,7 @@ interface SecretsDialogProps {
 /** Shows new secrets, once. */
 export function SecretsDialog({ secrets, onClose }: SecretsDialogProps) {
   return (
-    <Modal
-      opened={secrets !== undefined}
-      onClose={onClose}
-      title={texts.tenants.secretsTitle}
-      lockScroll={false}
-      closeOnClickOutside={false}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Dialog isOpen={secrets !== undefined} onClose={onClose} closesOutside={false} title={texts.tenants.secretsTitle}>
       <Text mb="sm">{texts.tenants.secretsText}</Text>
       {Object.entries(secrets ?? {}).map(([name, secret]) => (
         <div key={name}>
@@ -33,6 +27,6 @@ export function SecretsDialog({ secrets, onClose }: SecretsDialogProps) {
       <Button mt="md" onClick={onClose}>
         {texts.tenants.secretsStored}
       </Button>
-    </Modal>
+    </Dialog>
   );
 }

@@ -112,7 +112,7 @@ function Agents({ tenant, show, onPolicy }: ListProps & { readonly onPolicy: (ag
               <Button
                 size="xs"
                 variant="default"
-                aria-label={texts.tenants.of(policy, row.agent)}
+                aria-label={`${texts.tenants.open}: ${texts.tenants.of(policy, row.agent)}`}
                 onClick={() => onPolicy(row.agent)}
               >
                 {texts.tenants.open}
