@@ -1,4 +1,4 @@
-import { Badge, Button, Code, Group, Text, TextInput } from '@mantine/core';
+import { Button, Code, Group, Text, TextInput } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api } from '../../api/client.js';
@@ -143,9 +143,9 @@ function Levels({ of: found }: { readonly of: readonly string[] }) {
   const { levels } = texts.tenants;
   const names = found.length === 0 ? ['none'] : found;
   return names.map((name) => (
-    <Badge key={name} variant="light" color="gray">
+    <Text key={name} size="sm">
       {levels[name as keyof typeof levels] ?? name}
-    </Badge>
+    </Text>
   ));
 }
 
