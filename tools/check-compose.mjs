@@ -19,7 +19,7 @@ const expect = (holds, fault) => {
 };
 
 const compose = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true });
-const apps = readdirSync(join(root, 'apps')).filter((app) => !['all-in-one', 'cli'].includes(app));
+const apps = readdirSync(join(root, 'apps')).filter((app) => !['all-in-one', 'cli', 'console'].includes(app));
 const made = secretsOfTheCli();
 const usedSecrets = new Set();
 const imageUser = /^USER (\S+)$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1];

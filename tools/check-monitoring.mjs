@@ -21,7 +21,7 @@ const read = (path) => readFileSync(join(root, path), 'utf8');
 const series = namesAndLabels();
 
 const compose = parse(read('docker-compose.yml'), { merge: true });
-const ours = readdirSync(join(root, 'apps')).filter((app) => !['all-in-one', 'cli'].includes(app));
+const ours = readdirSync(join(root, 'apps')).filter((app) => !['all-in-one', 'cli', 'console'].includes(app));
 const config = parse(read('ops/prometheus/prometheus.yml'));
 const rules = parse(read('ops/prometheus/alerts.yml')).groups.flatMap((group) => group.rules);
 const dashboard = JSON.parse(read('ops/grafana/dashboards/countersign.json'));

@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { buildIfStale, root } from './build.mjs';
 
 const [app = '', ...rest] = process.argv.slice(2);
-const apps = readdirSync(join(root, 'apps'));
+// The console is a page, which the REST adapter serves.
+const apps = readdirSync(join(root, 'apps')).filter((name) => name !== 'console');
 if (!apps.includes(app)) {
   process.stderr.write(`Which service? One of: ${apps.filter((name) => name !== 'cli').join(', ')}\n`);
   process.exit(2);
