@@ -16,3 +16,10 @@ test('a fact that has waited to be encrypted waits at most 20 ms more', () => {
   for (let age = 0; age < 1_000; age += 10)
     expect(appendWaitMs(TIME, at(age + sealWaitMs(TIME, at(age))))).toBeLessThanOrEqual(20);
 });
+
+test.each(['20261128T000000Z', '2026-W48-6'])(
+  'a fact of the time %s, which JavaScript does not read, waits the least',
+  (time) => {
+    expect([sealWaitMs(time, at(0)), appendWaitMs(time, at(0))]).toEqual([20, 5]);
+  },
+);

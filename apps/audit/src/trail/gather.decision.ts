@@ -19,5 +19,7 @@ export const sealWaitMs = (time: string, now: number): number => waitMs(time, no
 export const appendWaitMs = (time: string, now: number): number => waitMs(time, now, APPEND_AGE_MS, MIN_APPEND_WAIT_MS);
 
 function waitMs(time: string, now: number, age: number, minimum: number): number {
-  return Math.min(MAX_WAIT_MS, Math.max(minimum, Date.parse(time) + age - now));
+  const rest = Date.parse(time) + age - now;
+  // ISO 8601 has forms that JavaScript does not read. A wait of NaN would never end, for the facts that share the batch too.
+  return Number.isNaN(rest) ? minimum : Math.min(MAX_WAIT_MS, Math.max(minimum, rest));
 }
