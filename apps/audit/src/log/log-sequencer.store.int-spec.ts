@@ -122,6 +122,19 @@ describe('the sequencer', () => {
     await expectOneLog();
   });
 
+  it('keeps facts for another try while the log has a fault, and refuses only a fact that is one itself', async () => {
+    const sequencer = new PostgresLogSequencer(bed.service, TEST_ORIGIN);
+    await sequencer.sequence(10, [trailEntry()]);
+    const refused = trailEntry({ tenant: 'a\u0000b' });
+    await expect(sequencer.sequence(10, [refused])).rejects.toMatchObject({ retriable: false });
+    // An entry of which the log knows nothing takes the next index.
+    await bed.administrator.query(
+      `INSERT INTO audit.entries (idx, event_id, kind, tenant, time, value, partition_key, ocsf_version, recorded_at)
+       VALUES (1, gen_random_uuid(), 'attempt.decided', 'acme', now(), 'x', 'k', '1.8.0', now())`,
+    );
+    await expect(new PostgresAuditTrail(sequencer).append(trailEntry())).rejects.toMatchObject({ retriable: true });
+  });
+
   it('continues a log of another copy over full tiles of two levels', async () => {
     const copies = [bed.service, await bed.openCopy()].map(
       (database) => new PostgresLogSequencer(database, TEST_ORIGIN),

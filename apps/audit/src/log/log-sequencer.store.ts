@@ -1,5 +1,5 @@
 import { CompactRange, leafHash, partialTilesOf, TiledTree, type HashTile } from '@countersign/transparency-log';
-import { type Database, type Transaction } from '@countersign/persistence';
+import { UniqueViolation, type Database, type Transaction } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
 import { type TrailEntry } from '../trail/trail.ports.js';
 import { LogSequencer, type SequencedBatch, type ShardStartedEntry } from './log.ports.js';
@@ -122,28 +122,44 @@ export class PostgresLogSequencer extends LogSequencer {
       const [log] = await database.prepared<{ size: string; hasFacts: boolean }>('audit.log.waiting', WAITING);
       if (log?.hasFacts === false) return { taken: 0, size: Number(log.size) };
     }
+    const progress = { addsFacts: false };
     try {
-      return await database.transaction((tx) => this.#sequence(tx, limit, facts));
+      return await database.transaction((tx) => this.#sequence(tx, limit, facts, progress));
     } catch (error) {
       // Nothing was stored, or the commit is unknown: the next batch reads the state again.
       this.#tree = TiledTree.empty();
-      throw error;
+      if (facts.length === 0 || (error instanceof ServiceError && error.code === 'SETTINGS_INVALID')) throw error;
+      // A single fact with a new id violates uniqueness only when its index is taken.
+      const isOfFacts = progress.addsFacts && !(error instanceof UniqueViolation && facts.length === 1);
+      if (isOfFacts || (error instanceof ServiceError && error.retriable)) throw error;
+      // Facts wait while the log has a fault: none is a dead letter for it.
+      const reason = error instanceof ServiceError || error instanceof UniqueViolation ? error.message : 'a defect';
+      throw new ServiceError('DATABASE_UNAVAILABLE', `the log could not grow: ${reason}`, true, error);
     }
   }
 
-  async #sequence(tx: Transaction, limit: number, facts: readonly TrailEntry[]): Promise<SequencedBatch> {
+  async #sequence(
+    tx: Transaction,
+    limit: number,
+    facts: readonly TrailEntry[],
+    progress: { addsFacts: boolean },
+  ): Promise<SequencedBatch> {
     const [state] = await tx.prepared<LogState>('audit.log.begin', BEGIN);
     if (state === undefined) throw new ServiceError('INTERNAL', 'the row of audit.log_state is missing', false);
     const size = Number(state.size);
     const started = await this.#startShard(tx, size, state.now, facts.length > 0);
+    progress.addsFacts = true;
     const [moved] = await tx.prepared<{ taken: number; leaves: Buffer[] | null }>('audit.log.move', MOVE, [
       ...[size + started.length, limit, ...columnsOf(facts)],
     ]);
+    progress.addsFacts = false;
     const leaves = [...started, ...(moved?.leaves ?? [])];
     const taken = (moved?.taken ?? 0) + facts.length;
     if (leaves.length === 0) return { taken, size };
     this.#checkOrigin(state.origin);
-    const tree = this.#tree.size === size && size > 0 ? this.#tree : await restore(tx, state);
+    // By the hashes: another copy may have added as many entries as a batch of this one that was rolled back.
+    const isCurrent = size > 0 && state.range?.equals(this.#tree.range.serialize()) === true;
+    const tree = isCurrent ? this.#tree : await restore(tx, state);
     await this.#grow(tx, size, tree, tree.append(leaves));
     this.#tree = tree;
     return { taken, size: tree.size };
