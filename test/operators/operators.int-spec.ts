@@ -135,7 +135,13 @@ describe('without a provider', () => {
     expect([wrong.status, browser.cookie('countersign')]).toEqual([401, undefined]);
     const answer = await browser.send('/console/session/key', { method: 'POST', body: { key: adminKey } });
     expect(answer.json).toMatchObject({
-      operator: { id: 'administrator', name: 'Administrator', roles: ['admin'], tenants: null },
+      operator: {
+        id: 'administrator',
+        name: 'Administrator',
+        roles: ['admin'],
+        tenants: null,
+        grants: [{ role: 'admin', tenants: null }],
+      },
       development: true,
       isRecent: true,
     });

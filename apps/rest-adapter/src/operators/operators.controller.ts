@@ -32,6 +32,8 @@ interface ShownSession {
     readonly roles: readonly OperatorRoleName[];
     /** Null: all. */
     readonly tenants: readonly string[] | null;
+    /** Each role with its tenants: the page decides by tenant what it shows. Null: all. */
+    readonly grants: readonly { readonly role: OperatorRoleName; readonly tenants: readonly string[] | null }[];
   };
   readonly signedInAt: string;
   readonly expiresAt: string;
@@ -194,7 +196,10 @@ export class OperatorsController {
     const bound = grants.map(({ tenants }) => tenants);
     const tenants = bound.includes(undefined) ? null : [...new Set(bound.flatMap((some) => some ?? []))].sort();
     return {
-      operator: { id: subject, name, roles: [...new Set(grants.map(({ role }) => role))], tenants },
+      operator: {
+        ...{ id: subject, name, roles: [...new Set(grants.map(({ role }) => role))], tenants },
+        grants: grants.map((grant) => ({ role: grant.role, tenants: grant.tenants ?? null })),
+      },
       ...{ signedInAt, expiresAt, isRecent: this.authentication.isRecent(secondsSinceAuthentication) },
       ...{ development: issuer === null, csrfToken: csrfTokenOf(id) },
     };
