@@ -18,7 +18,7 @@ export const OPERATOR_HEADER = 'x-countersign-operator';
 
 const SCOPES: Readonly<Record<OperatorRoleName, readonly ApiScope[]>> = {
   viewer: ['manage:read'],
-  operator: ['manage:read', 'manage:operate'],
+  operator: ['manage:read', 'manage:operate', 'audit'],
   admin: ['manage', 'manage:read', 'manage:operate', 'audit'],
   auditor: ['audit'],
 };

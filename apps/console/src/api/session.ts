@@ -34,7 +34,7 @@ export type Permission = 'read' | 'operate' | 'manage' | 'audit';
 
 const PERMISSIONS: Readonly<Record<OperatorRole, readonly Permission[]>> = {
   viewer: ['read'],
-  operator: ['read', 'operate'],
+  operator: ['read', 'operate', 'audit'],
   admin: ['read', 'operate', 'manage', 'audit'],
   auditor: ['audit'],
 };

@@ -29,7 +29,7 @@ const OPERATIONS = Object.entries(document.paths).flatMap(([template, operations
 /** What each role may, by the scope of the operation. */
 const PERMITTED: Readonly<Record<OperatorRoleName, readonly string[]>> = {
   viewer: ['manage:read'],
-  operator: ['manage:read', 'manage:operate'],
+  operator: ['manage:read', 'manage:operate', 'audit'],
   admin: ['manage:read', 'manage:operate', 'manage', 'audit'],
   auditor: ['audit'],
 };
