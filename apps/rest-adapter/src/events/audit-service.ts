@@ -42,6 +42,8 @@ export class AuditService {
 
   /** @throws Problem unavailable when the audit service does not answer */
   async pass(request: ClientRequest, reply: FastifyReply): Promise<void> {
+    // The client left while it was authenticated, so no later event of the reply would end the request.
+    if (reply.raw.destroyed) throw new Problem('unavailable');
     const answer = await this.#send(request, reply);
     if (request.client?.operator) endWithSession(request, answer, reply);
     const headers = Object.fromEntries(
@@ -90,6 +92,8 @@ export class AuditService {
 
 /** Ends a live stream or an export when the session of its operator has ended. */
 function endWithSession(request: ClientRequest, answer: IncomingMessage, reply: FastifyReply): void {
+  // No later event of the reply would end the timer.
+  if (reply.raw.destroyed) return;
   const timer = setInterval(() => {
     void Promise.resolve(request.checkAgain?.()).catch(() => answer.destroy());
   }, SESSION_CHECK_MS);

@@ -6,9 +6,12 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { OperatorSessionRequested } from '@countersign/contracts';
 import { eventually } from '@countersign/testing';
 import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed } from '../../test/test-bed.js';
+import { createSessionId } from '../operators/session-cookies.js';
 
 const EVENT = '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10';
 
@@ -95,6 +98,33 @@ describe('the audit log over the REST adapter', () => {
     expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('id: 2\n\n');
     leaving.abort();
     await eventually('the request to the audit service ends', () => upstream?.closed === true);
+  });
+
+  it('sends no request for an operator who leaves during the check of the session', async () => {
+    let answerSession = (): void => undefined;
+    const isAsked = new Promise<void>((resolve) => {
+      bed.answer = (type) => {
+        if (type !== OperatorSessionRequested.type) return { answer: 'not_found' };
+        resolve();
+        return new Promise((answerWith) => {
+          const person = { issuer: null, subject: 'anna', name: 'Anna', grants: [{ role: 'auditor' }] };
+          const times = { signedInAt: '2027-01-01T00:00:00Z', expiresAt: '2027-01-02T00:00:00Z' };
+          const body = { ...person, ...times, secondsSinceAuthentication: 0 };
+          answerSession = () => answerWith({ answer: 'found', body });
+        });
+      };
+    });
+    const leaving = new AbortController();
+    const response = fetch(`${bed.adapter.urls['rest']}/v1/events/stream`, {
+      ...{ headers: { cookie: `countersign=${createSessionId()}` }, signal: leaving.signal },
+    });
+    await isAsked;
+    leaving.abort();
+    await expect(response).rejects.toThrow();
+    await setTimeout(100);
+    answerSession();
+    await setTimeout(200);
+    expect(seen).toEqual([]);
   });
 
   it('breaks an answer off that the audit service breaks off, so that no client takes it for whole', async () => {
