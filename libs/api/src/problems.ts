@@ -55,7 +55,7 @@ export const PROBLEMS = {
     title: 'Recent sign-in required',
     detail: 'Sign in again, with GET /console/session/sign-in?recent=1, and repeat the request.',
     causes: [
-      'An operator erases a subject, disables or deletes an agent, an API key or a tenant, or loosens a policy, and last signed in more than `OPERATOR_RECENT_SECONDS` ago.',
+      'An operator erases a subject, disables or deletes an agent, an API key or a tenant, creates or rotates an API key, or loosens a policy, and last signed in more than `OPERATOR_RECENT_SECONDS` ago.',
     ],
   },
   'cross-site-request': {

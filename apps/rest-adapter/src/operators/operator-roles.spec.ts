@@ -34,7 +34,10 @@ const PERMITTED: Readonly<Record<OperatorRoleName, readonly string[]>> = {
   auditor: ['audit'],
 };
 
-/** What demands a recent sign-in whatever is in the request. The directory demands it, too, to loosen a policy. */
+/**
+ * What demands a recent sign-in whatever is in the request. A new key needs it, too, because the key outlasts the session. The
+ * directory demands it to loosen a policy.
+ */
 const WITH_RECENT_SIGN_IN = [
   'DELETE /v1/tenants/{tenant}',
   'DELETE /v1/tenants/{tenant}/agents/{agent}',
@@ -42,7 +45,9 @@ const WITH_RECENT_SIGN_IN = [
   'DELETE /v1/tenants/{tenant}/subjects/{subject}',
   'POST /v1/tenants/{tenant}/agents/{agent}/disable',
   'POST /v1/tenants/{tenant}/disable',
+  'POST /v1/tenants/{tenant}/keys',
   'POST /v1/tenants/{tenant}/keys/{keyId}/disable',
+  'POST /v1/tenants/{tenant}/keys/{keyId}/rotate',
 ];
 
 const pathOf = (template: string, tenant = 'acme'): string =>
@@ -141,7 +146,18 @@ describe('an operator', () => {
     expect(bed.commands.at(-1)?.fields['tenants']).toEqual(['acme', 'umbrella']);
   });
 
-  it('must have signed in recently to erase, disable and delete', async () => {
+  it('with a role in several tenants reads the log and single events by naming one of them', async () => {
+    const headers = sessionWith([{ role: 'auditor', tenants: ['acme', 'umbrella'] }]);
+    const event = randomUUID();
+    for (const path of ['events', `events/${event}`, `events/${event}/proof`, 'log', 'log/consistency?from=1&to=2']) {
+      const of = (tenant: string) => `/v1/${path}${path.includes('?') ? '&' : '?'}tenant=${tenant}`;
+      const answers = [`/v1/${path}`, of('acme'), of('other')].map((url) => bed.call('GET', url, { headers }));
+      // The test bed has no audit service.
+      expect([path, ...(await Promise.all(answers)).map(({ status }) => status)]).toEqual([path, 422, 503, 404]);
+    }
+  });
+
+  it('must have signed in recently to erase, disable, delete, and create keys', async () => {
     const headers = sessionWith([{ role: 'admin' }], 301);
     const refused = (await answersOf(headers)).filter(({ problem }) => problem === 'recent-sign-in-required');
     expect(refused.map(({ operation }) => operation).sort()).toEqual(WITH_RECENT_SIGN_IN);

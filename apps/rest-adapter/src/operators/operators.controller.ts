@@ -37,7 +37,7 @@ interface ShownSession {
   };
   readonly signedInAt: string;
   readonly expiresAt: string;
-  /** Whether the sign-in is recent enough to erase, disable, delete and loosen. */
+  /** Whether the sign-in is recent enough to erase, disable, delete, loosen, and create keys. */
   readonly isRecent: boolean;
   /** The administrator key signed in, because there is no provider. */
   readonly development: boolean;

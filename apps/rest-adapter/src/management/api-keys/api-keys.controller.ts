@@ -48,7 +48,7 @@ export class ApiKeysController {
 
   @Post()
   @HttpCode(201)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({ summary: 'Create an API key; its text is shown once' })
   @ApiCreatedResponse({ type: NewApiKey, description: 'The key was created.' })
   @Problems('audit-scope-missing', 'tenant-deleting', 'unavailable')
@@ -116,7 +116,7 @@ export class ApiKeysController {
 
   @Post(':keyId/rotate')
   @HttpCode(200)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({ summary: 'Rotate an API key; the old text stays valid for a grace period' })
   @ApiBody({ type: RotateBody, required: false })
   @ApiOkResponse({ type: NewApiKey, description: 'The key with its new text.' })
