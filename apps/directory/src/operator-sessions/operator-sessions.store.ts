@@ -16,15 +16,20 @@ import { OperatorSessionStore, type BegunSignIn } from './operator-sessions.port
 
 /** Time for the sign-in at the provider, in seconds. */
 const SIGN_IN_SECONDS = 600;
-/** Anybody can begin sign-ins. 100,000 rows have about 20 MB; a flood then ends the oldest ones. */
+/** Anybody can begin sign-ins. 100,000 rows have about 20 MB; a flood ends the oldest ones. */
 const MAX_SIGN_INS = 100_000;
 
+/** Anybody can cause this statement. An index scan needs a stable function: statement_timestamp() is, clock_timestamp() is not. */
 const BEGIN = `WITH removed AS (
     DELETE FROM directory.operator_sign_ins
-    WHERE begun_at < clock_timestamp() - make_interval(secs => ${SIGN_IN_SECONDS})
-      OR begun_at <= (SELECT begun_at FROM directory.operator_sign_ins ORDER BY begun_at DESC OFFSET ${MAX_SIGN_INS - 1} LIMIT 1)
+    WHERE begun_at < statement_timestamp() - make_interval(secs => ${SIGN_IN_SECONDS})
   )
   INSERT INTO directory.operator_sign_ins (id_hash, return_to, recent) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`;
+
+/** Reads up to MAX_SIGN_INS rows, so it does not run with each sign-in. */
+const TRIM = `DELETE FROM directory.operator_sign_ins
+  WHERE begun_at <= (SELECT begun_at FROM directory.operator_sign_ins ORDER BY begun_at DESC OFFSET ${MAX_SIGN_INS} LIMIT 1)`;
+const TRIM_EVERY = 1_000;
 
 const TAKE = `WITH taken AS (DELETE FROM directory.operator_sign_ins WHERE id_hash = $1 RETURNING *)
   SELECT return_to AS "returnTo", recent FROM taken
@@ -68,6 +73,7 @@ interface SessionRow {
 export class PostgresOperatorSessions extends OperatorSessionStore {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
+  #begun = 0;
 
   constructor(
     private readonly database: Database,
@@ -80,6 +86,7 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
 
   override async begin(idHash: string, { returnTo, recent }: BegunSignIn): Promise<void> {
     await this.database.query(BEGIN, [idHash, returnTo, recent]);
+    if (++this.#begun % TRIM_EVERY === 0) await this.database.query(TRIM);
   }
 
   override async take(idHash: string): Promise<BegunSignIn | undefined> {

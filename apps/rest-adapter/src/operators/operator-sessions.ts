@@ -18,23 +18,28 @@ import {
 import { sha256 } from '@countersign/crypto';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
 
+/** Most sign-ins that a copy begins or takes at a time. Anybody can do that, and a flood must not delay the lookups of sessions. */
+const MAX_SIGN_INS_IN_FLIGHT = 16;
+
 type NewSession = Omit<FieldsOf<OperatorSessionStartRequested>, 'commandId' | 'idHash'>;
 
 /** The sessions of operators, which the directory stores. Each method throws Problem unavailable or ServiceError without an answer. */
 @Injectable()
 export class OperatorSessions {
+  #signInsInFlight = 0;
+
   constructor(
     private readonly bus: CommandBus,
     private readonly timeout: ReplyTimeout,
   ) {}
 
   async begin(id: string, signIn: { readonly returnTo: string; readonly recent: boolean }): Promise<void> {
-    await this.#request(message(OperatorSignInBeginRequested, { ...named(id), ...signIn }));
+    await this.#requestSignIn(message(OperatorSignInBeginRequested, { ...named(id), ...signIn }));
   }
 
   /** @returns undefined when there is no such sign-in, or it was taken before */
   async take(id: string): Promise<{ readonly returnTo: string; readonly recent: boolean } | undefined> {
-    const { answer, body } = await this.#request(message(OperatorSignInTakeRequested, named(id)));
+    const { answer, body } = await this.#requestSignIn(message(OperatorSignInTakeRequested, named(id)));
     // The directory answers with what begin() sent.
     return answer === 'found' ? (body as { returnTo: string; recent: boolean } | undefined) : undefined;
   }
@@ -60,6 +65,16 @@ export class OperatorSessions {
     const commandId = `rest-${randomUUID()}`;
     const { answer } = await this.#request(message(OperatorLogoutRequested, { commandId, ...logout }));
     return answer === 'updated';
+  }
+
+  async #requestSignIn(command: Message): Promise<CommandAnswered> {
+    if (this.#signInsInFlight >= MAX_SIGN_INS_IN_FLIGHT) throw new Problem('unavailable');
+    this.#signInsInFlight++;
+    try {
+      return await this.#request(command);
+    } finally {
+      this.#signInsInFlight--;
+    }
   }
 
   async #request(command: Message): Promise<CommandAnswered> {
