@@ -122,9 +122,15 @@ describe('an operator', () => {
       const answers = await answersOf(headers, 'umbrella', ofTenant);
       expect(answers.filter(({ status, text }) => status !== 404 || text !== notFound.text)).toEqual([]);
       expect(bed.commands).toHaveLength(before);
-      const events = await bed.call('GET', '/v1/events?tenant=umbrella', { headers });
-      if (PERMITTED[role].includes('audit')) expect([events.status, events.text]).toEqual([404, notFound.text]);
-      else expect(events.status).toBe(403);
+      const event = randomUUID();
+      const ofEvents = ['events', `events/${event}`, `events/${event}/proof`, 'log', 'log/consistency', 'attacks'];
+      for (const path of ofEvents) {
+        const { status, text } = await bed.call('GET', `/v1/${path}?tenant=umbrella`, { headers });
+        if (PERMITTED[role].includes('audit')) expect([path, status, text]).toEqual([path, 404, notFound.text]);
+        else expect([path, status]).toEqual([path, 403]);
+      }
+      const services = await bed.call('GET', '/v1/services', { headers });
+      expect([services.status, services.text]).toEqual([404, notFound.text]);
       const own = (await answersOf(headers, 'acme', ofTenant)).filter(({ scope }) => PERMITTED[role].includes(scope));
       expect(own.filter(({ status }) => [401, 403, 404].includes(status))).toEqual([]);
     },
