@@ -58,7 +58,12 @@ describe('the roles of a person', () => {
   const support = { role: 'operator', tenants: ['acme'] };
 
   it('are read from a list, a text or an object, by the name of the claim or by its path', () => {
-    for (const value of [['staff', 'support', 'support', 7], 'staff support', { support: { since: 2020 } }]) {
+    for (const value of [
+      ['staff', 'support', 'support', 7],
+      'staff support',
+      { support: { since: 2020 } },
+      { support: true, admins: false },
+    ]) {
       expect(grantsOf({ roles: value }, 'roles', roles)).toEqual([support]);
       expect(grantsOf({ realm_access: { roles: value } }, 'realm_access.roles', roles)).toEqual([support]);
       expect(grantsOf({ 'https://example.com/roles': value }, 'https://example.com/roles', roles)).toEqual([support]);

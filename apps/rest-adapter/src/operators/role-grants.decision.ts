@@ -56,7 +56,8 @@ function claimOf(claims: Readonly<Record<string, unknown>>, claim: string): unkn
 function valuesOf(value: unknown): string[] {
   if (typeof value === 'string') return value.split(' ');
   if (Array.isArray(value)) return value.filter((one) => typeof one === 'string');
-  return isObject(value) ? Object.keys(value) : [];
+  // {"admin": false} states that the person is no admin.
+  return isObject(value) ? Object.keys(value).filter((name) => Boolean(value[name])) : [];
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
