@@ -145,6 +145,8 @@ export class OperatorsController {
     if (id === undefined) throw new Problem('unauthorized');
     this.authentication.checkSite(request, id);
     const session = await this.authentication.sessionOf(request, false);
+    // An ended session names no operator. A success would claim that sessions at other browsers have ended.
+    if (session === undefined && everywhere) throw new Problem('unauthorized');
     if (session) await this.sessions.end(id, everywhere, actorOf(personOf(session), request));
     setCookie(reply, COOKIES.session, origin, undefined);
     const redirectTo = await this.authentication.provider?.signOutUrl(`${origin}${HOME}`);
