@@ -30,13 +30,17 @@ export class EventPath {
   @IsIdOf('Id of the event') event!: string;
 }
 
-/** Which events. */
 @Described()
-export class EventFilterQuery extends RequestBody {
+export class EventTenantQuery extends RequestBody {
   @Field('Only events of this tenant; `_installation`: of the installation itself. A key of a tenant sees its own only')
   @Optional()
   @Matches(TENANT_OF_EVENTS_PATTERN, { message: 'must be the name of a tenant, or _installation' })
   tenant?: string;
+}
+
+/** Which events. */
+@Described()
+export class EventFilterQuery extends EventTenantQuery {
   @Optional()
   @IsSubjectIdField()
   subject?: string;
@@ -140,7 +144,7 @@ export class ProvenEventItem extends EventItem {
 }
 
 @Described()
-export class LogConsistencyQuery extends RequestBody {
+export class LogConsistencyQuery extends EventTenantQuery {
   @IsSize('Size of the earlier log: every log continues the empty one, so 0 proves nothing') from!: string;
   @IsSize('Size of the later log, at most that of the last checkpoint') to!: string;
 }

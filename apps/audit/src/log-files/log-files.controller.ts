@@ -1,10 +1,12 @@
 import { Controller, Get, Header, Query, Req } from '@nestjs/common';
 import {
   actorOf,
+  EventTenantQuery,
   invalid,
   LogConsistencyQuery,
   Problem,
   Requires,
+  visibleTenant,
   type ClientRequest,
   type LogStatus,
 } from '@countersign/api';
@@ -35,8 +37,8 @@ export class LogFilesController {
 
   @Get('v1/log')
   @Requires('audit')
-  async state(@Req() { client }: ClientRequest): Promise<LogStatus> {
-    const { checkpoint, comparedUntil, ...state } = await this.readLogFile.state(client?.tenant);
+  async state(@Query() { tenant }: EventTenantQuery, @Req() request: ClientRequest): Promise<LogStatus> {
+    const { checkpoint, comparedUntil, ...state } = await this.readLogFile.state(visibleTenant(request, tenant));
     return {
       ...{ size: state.size, keys: [...state.keys], differences: [...state.differences] },
       checkpoint: checkpoint === undefined ? null : { ...checkpoint, signedAt: checkpoint.signedAt.toISOString() },
@@ -47,7 +49,8 @@ export class LogFilesController {
   /** Hashes alone, which reveal nothing of an event. */
   @Get('v1/log/consistency')
   @Requires('audit')
-  async consistency(@Query() query: LogConsistencyQuery): Promise<object> {
+  async consistency(@Query() query: LogConsistencyQuery, @Req() request: ClientRequest): Promise<object> {
+    visibleTenant(request, query.tenant);
     const [from, to] = [Number(query.from), Number(query.to)];
     if (from > to) throw invalid([{ field: 'to', rule: 'must be at least from' }]);
     const hashes = await this.readLogFile.consistency(from, to);

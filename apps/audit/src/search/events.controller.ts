@@ -7,6 +7,7 @@ import {
   EventFilterQuery,
   EventListQuery,
   EventPath,
+  EventTenantQuery,
   invalid,
   Problem,
   Requires,
@@ -82,8 +83,13 @@ export class EventsController {
   @Get(':event')
   @Requires('audit')
   @Header('content-type', JSON_TYPE)
-  async one(@Param() { event }: EventPath, @Req() request: ClientRequest): Promise<string> {
-    const found = await this.readEvents.one(readerOf(request), event);
+  async one(
+    @Param() { event }: EventPath,
+    @Query() { tenant }: EventTenantQuery,
+    @Req() request: ClientRequest,
+  ): Promise<string> {
+    const reader = { actor: actorOf(request), tenant: visibleTenant(request, tenant) };
+    const found = await this.readEvents.one(reader, event);
     if (found === undefined) throw new Problem('not-found');
     return found;
   }
@@ -91,8 +97,13 @@ export class EventsController {
   @Get(':event/proof')
   @Requires('audit')
   @Header('content-type', JSON_TYPE)
-  async proof(@Param() { event }: EventPath, @Req() request: ClientRequest): Promise<string> {
-    const found = await this.readEvents.proof(readerOf(request), event);
+  async proof(
+    @Param() { event }: EventPath,
+    @Query() { tenant }: EventTenantQuery,
+    @Req() request: ClientRequest,
+  ): Promise<string> {
+    const reader = { actor: actorOf(request), tenant: visibleTenant(request, tenant) };
+    const found = await this.readEvents.proof(reader, event);
     if (found === undefined) throw new Problem('not-found');
     // The next checkpoint comes within a minute, and usually within a second.
     if (found === null) throw new Problem('unavailable');
@@ -106,7 +117,7 @@ export class EventsController {
 }
 
 /** @throws Problem not-found for another tenant, so a key cannot learn which tenants exist */
-function readerOf(request: ClientRequest, filters: EventFilters = {}): EventReader {
+function readerOf(request: ClientRequest, filters: EventFilters): EventReader {
   visibleTenant(request, filters.tenant);
   return { actor: actorOf(request), tenant: request.client?.tenant };
 }

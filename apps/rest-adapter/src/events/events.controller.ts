@@ -10,6 +10,7 @@ import {
   EventPage,
   EventPath,
   EventProof,
+  EventTenantQuery,
   LogConsistency,
   LogConsistencyQuery,
   LogStatus,
@@ -131,7 +132,12 @@ export class AuditLogController implements OnModuleDestroy {
   @ApiOperation({ summary: 'Read an event with its proof' })
   @ApiOkResponse({ type: ProvenEventItem, description: 'The event.' })
   @Problems('unavailable')
-  readEvent(@Param() _path: EventPath, @Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
+  readEvent(
+    @Param() _path: EventPath,
+    @Query() _query: EventTenantQuery,
+    @Req() request: ClientRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     return this.audit.pass(request, reply);
   }
 
@@ -143,7 +149,12 @@ export class AuditLogController implements OnModuleDestroy {
   })
   @ApiOkResponse({ type: EventProof, description: 'Bytes, proof and checkpoint.' })
   @Problems('unavailable')
-  proveEvent(@Param() _path: EventPath, @Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
+  proveEvent(
+    @Param() _path: EventPath,
+    @Query() _query: EventTenantQuery,
+    @Req() request: ClientRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     return this.audit.pass(request, reply);
   }
 
@@ -154,7 +165,7 @@ export class AuditLogController implements OnModuleDestroy {
   })
   @ApiOkResponse({ type: LogStatus, description: 'The state of the log.' })
   @Problems('unavailable')
-  readLog(@Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
+  readLog(@Query() _query: EventTenantQuery, @Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.audit.pass(request, reply);
   }
 
