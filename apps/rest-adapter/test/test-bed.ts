@@ -85,6 +85,7 @@ import {
   createApiKey,
   createReceiptKeys,
   createSealingKeys,
+  KeyedHash,
   ReceiptKeys,
   sealReply,
   Secret,
@@ -93,9 +94,16 @@ import {
   PayloadSealer,
 } from '@countersign/crypto';
 import { pino } from 'pino';
+import { cookieValueOf, COOKIES } from '../src/operators/session-cookies.js';
 import { start, type RestAdapter } from '../src/start.js';
 
 export const ADMIN_KEY = 'admin-key-of-the-tests-0123456789';
+const IDENTIFIER_KEY = Buffer.alloc(32, 7).toString('base64url');
+
+/** The cookie of the session of an operator. */
+export const sessionCookieOf = (id: string): string =>
+  `countersign=${cookieValueOf(new KeyedHash(new Secret(IDENTIFIER_KEY)), COOKIES.session, id)}`;
+
 /** The API key of the agent `desk` of the tenant `acme`. */
 export const AGENT_KEY = 'cs_key-of-the-agent-desk-of-acme';
 /** The same for `help` of `umbrella`. */
@@ -230,7 +238,7 @@ export class RestTestBed {
     const env = {
       REST_PORT: '0',
       ADMIN_API_KEY: ADMIN_KEY,
-      IDENTIFIER_KEY: Buffer.alloc(32, 7).toString('base64url'),
+      IDENTIFIER_KEY,
       SEALING_PUBLIC_KEYS: keys.publicKeys,
       RECEIPT_PUBLIC_KEYS: JSON.stringify({ keys: bed.receiptKeys.published }),
       ...environment,

@@ -10,7 +10,7 @@ import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OperatorSessionRequested } from '@countersign/contracts';
 import { eventually } from '@countersign/testing';
-import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed } from '../../test/test-bed.js';
+import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed, sessionCookieOf } from '../../test/test-bed.js';
 import { createSessionId } from '../operators/session-cookies.js';
 
 const EVENT = '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10';
@@ -116,7 +116,7 @@ describe('the audit log over the REST adapter', () => {
     });
     const leaving = new AbortController();
     const response = fetch(`${bed.adapter.urls['rest']}/v1/events/stream`, {
-      ...{ headers: { cookie: `countersign=${createSessionId()}` }, signal: leaving.signal },
+      ...{ headers: { cookie: sessionCookieOf(createSessionId()) }, signal: leaving.signal },
     });
     await isAsked;
     leaving.abort();

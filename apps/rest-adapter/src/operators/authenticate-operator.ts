@@ -1,5 +1,6 @@
 import { OperatorAuthentication, Problem, type OperatorIdentity } from '@countersign/api';
 import { type OperatorSessionState } from '@countersign/contracts';
+import { type KeyedHash } from '@countersign/crypto';
 import { type Clock } from '@countersign/runtime';
 import { type FastifyRequest } from 'fastify';
 import { type OpenIdProvider } from './open-id-provider.js';
@@ -26,6 +27,7 @@ export class AuthenticateOperator extends OperatorAuthentication {
     private readonly sessions: OperatorSessions,
     readonly provider: OpenIdProvider | undefined,
     private readonly clock: Clock,
+    private readonly hash: KeyedHash,
   ) {
     super();
   }
@@ -36,7 +38,7 @@ export class AuthenticateOperator extends OperatorAuthentication {
     const token = TOKEN.exec(authorization ?? '')?.[1];
     if (token !== undefined && this.provider) return this.#ofToken(this.provider, token);
     if (authorization !== undefined) return undefined;
-    const id = readCookie(request, COOKIES.session, this.originOf(request));
+    const id = readCookie(request, this.hash, COOKIES.session, this.originOf(request));
     return id === undefined ? undefined : this.#ofSession(request, id, isAgain);
   }
 
@@ -55,7 +57,7 @@ export class AuthenticateOperator extends OperatorAuthentication {
 
   /** The session of the cookie; undefined when it has none that holds. */
   async sessionOf(request: FastifyRequest, isUse: boolean): Promise<OpenSession | undefined> {
-    const id = readCookie(request, COOKIES.session, this.originOf(request));
+    const id = readCookie(request, this.hash, COOKIES.session, this.originOf(request));
     const state = id === undefined ? undefined : await this.#stateOf(id, isUse);
     return id === undefined || state === undefined ? undefined : { id, state };
   }

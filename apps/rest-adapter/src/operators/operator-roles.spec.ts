@@ -8,7 +8,7 @@ import {
   type RoleGrant,
 } from '@countersign/contracts';
 import { sha256 } from '@countersign/crypto';
-import { RestTestBed } from '../../test/test-bed.js';
+import { RestTestBed, sessionCookieOf } from '../../test/test-bed.js';
 import { createSessionId, csrfTokenOf } from './session-cookies.js';
 
 interface Operation {
@@ -59,10 +59,13 @@ const pathOf = (template: string, tenant = 'acme'): string =>
 describe('an operator', () => {
   let bed: RestTestBed;
   const sessions = new Map<string, { readonly grants: readonly RoleGrant[]; readonly age: number }>();
+  /** How often a session was looked up. */
+  let lookups = 0;
   beforeAll(async () => {
     bed = await RestTestBed.open();
     bed.answer = (type, fields) => {
       if (type !== OperatorSessionRequested.type) return { answer: 'found', body: { items: [], nextCursor: null } };
+      lookups++;
       const session = sessions.get(String(fields['idHash']));
       if (session === undefined) return { answer: 'not_found' };
       const { grants, age } = session;
@@ -77,7 +80,7 @@ describe('an operator', () => {
   function sessionWith(grants: readonly RoleGrant[], age = 0): Record<string, string> {
     const id = createSessionId();
     sessions.set(sha256(id), { grants, age });
-    return { cookie: `countersign=${id}`, 'x-csrf-token': csrfTokenOf(id) };
+    return { cookie: sessionCookieOf(id), 'x-csrf-token': csrfTokenOf(id) };
   }
 
   const answersOf = (headers: Record<string, string>, tenant?: string, operations = OPERATIONS) =>
@@ -183,9 +186,18 @@ describe('an operator', () => {
     expect(bed.commands).toHaveLength(before);
   });
 
+  it('with a forged cookie causes no request to the directory', async () => {
+    const before = lookups;
+    const forged = [createSessionId(), `${createSessionId()}.${'0'.repeat(32)}`];
+    for (const value of forged) {
+      expect((await bed.call('GET', '/v1/tenants', { headers: { cookie: `countersign=${value}` } })).status).toBe(401);
+    }
+    expect(lookups).toBe(before);
+  });
+
   it('is not authenticated by the id of a session that has ended, nor by two cookies', async () => {
     const { cookie = '' } = sessionWith([{ role: 'admin' }]);
-    const unknown = `countersign=${createSessionId()}`;
+    const unknown = sessionCookieOf(createSessionId());
     const cookies = [unknown, 'countersign=short', `${cookie}; ${unknown}`, `__Host-${cookie}`, ''];
     const answers = await Promise.all(
       cookies.map((sent) => bed.call('GET', '/v1/tenants', { headers: { cookie: sent } })),

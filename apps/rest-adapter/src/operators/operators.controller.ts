@@ -8,7 +8,7 @@ import {
   type OperatorRoleName,
   type RoleGrant,
 } from '@countersign/contracts';
-import { sha256 } from '@countersign/crypto';
+import { KeyedHash, sha256 } from '@countersign/crypto';
 import { RefusedCredentials } from '@countersign/hosting';
 import { type FastifyReply } from 'fastify';
 import { FactBus } from '../rest-adapter.ports.js';
@@ -54,6 +54,7 @@ export class OperatorsController {
     private readonly authenticator: Authenticator,
     private readonly refused: RefusedCredentials,
     private readonly facts: FactBus,
+    private readonly hash: KeyedHash,
   ) {}
 
   /** Reading the session is no use of it, so a page that asks for it every minute does not keep it. */
@@ -82,7 +83,7 @@ export class OperatorsController {
     const id = createSessionId();
     const url = await provider.signInUrl(id, `${origin}${CALLBACK}`, this.#maxAge(recent === '1'));
     await this.sessions.begin(id, { returnTo, recent: recent === '1' });
-    setCookie(reply, COOKIES.signIn, origin, id, SIGN_IN_SECONDS);
+    setCookie(reply, this.hash, COOKIES.signIn, origin, id, SIGN_IN_SECONDS);
     void reply.redirect(url.href, 302);
   }
 
@@ -91,8 +92,8 @@ export class OperatorsController {
   async callback(@Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
     const provider = this.#provider();
     const origin = this.authentication.originOf(request);
-    const id = readCookie(request, COOKIES.signIn, origin);
-    setCookie(reply, COOKIES.signIn, origin, undefined);
+    const id = readCookie(request, this.hash, COOKIES.signIn, origin);
+    setCookie(reply, this.hash, COOKIES.signIn, origin, undefined);
     const begun = id === undefined ? undefined : await this.sessions.take(id);
     // Without the sign-in that this browser began, the code can be that of another person.
     if (id === undefined || begun === undefined) return void reply.redirect(`${HOME}?signInError=expired`, 302);
@@ -141,14 +142,14 @@ export class OperatorsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ redirectTo?: string }> {
     const origin = this.authentication.originOf(request);
-    const id = readCookie(request, COOKIES.session, origin);
+    const id = readCookie(request, this.hash, COOKIES.session, origin);
     if (id === undefined) throw new Problem('unauthorized');
     this.authentication.checkSite(request, id);
     const session = await this.authentication.sessionOf(request, false);
     // An ended session names no operator. A success would claim that sessions at other browsers have ended.
     if (session === undefined && everywhere) throw new Problem('unauthorized');
     if (session) await this.sessions.end(id, everywhere, actorOf(personOf(session), request));
-    setCookie(reply, COOKIES.session, origin, undefined);
+    setCookie(reply, this.hash, COOKIES.session, origin, undefined);
     const redirectTo = await this.authentication.provider?.signOutUrl(`${origin}${HOME}`);
     return { ...(redirectTo !== undefined && { redirectTo }) };
   }
@@ -189,7 +190,7 @@ export class OperatorsController {
       ...(providerSession !== undefined && { providerSession }),
       ...(authenticatedAt !== undefined && { authenticatedAt: new Date(authenticatedAt).toISOString() }),
     });
-    setCookie(reply, COOKIES.session, origin, id, lifeSeconds);
+    setCookie(reply, this.hash, COOKIES.session, origin, id, lifeSeconds);
     return { id, state };
   }
 

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { OperatorAuthentication } from '@countersign/api';
+import { KeyedHash } from '@countersign/crypto';
 import { type Host } from '@countersign/hosting';
 import { SystemClock } from '@countersign/runtime';
 import { AuthenticateOperator } from './authenticate-operator.js';
@@ -24,9 +25,9 @@ export class OperatorsModule {
         { provide: OperatorSettings, useValue: settings },
         {
           provide: AuthenticateOperator,
-          useFactory: (sessions: OperatorSessions) =>
-            new AuthenticateOperator(settings, sessions, openIdProvider, clock),
-          inject: [OperatorSessions],
+          useFactory: (sessions: OperatorSessions, hash: KeyedHash) =>
+            new AuthenticateOperator(settings, sessions, openIdProvider, clock, hash),
+          inject: [OperatorSessions, KeyedHash],
         },
         { provide: OperatorAuthentication, useExisting: AuthenticateOperator },
       ],

@@ -1,9 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { constantTimeEquals } from '@countersign/crypto';
+import { constantTimeEquals, type KeyedHash } from '@countersign/crypto';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 
-/** 256 random bits as base64url: an id of a session or of a sign-in. */
-const ID_PATTERN = /^[\w-]{43}$/;
+/** The value of a cookie: an id of 256 random bits as base64url, and its tag. */
+const VALUE_PATTERN = /^([\w-]{43})\.([0-9a-f]{32})$/;
+const TAG_DIGITS = 32;
+const TAG_PURPOSE = 'cookie of an operator';
 
 export const createSessionId = (): string => randomBytes(32).toString('base64url');
 
@@ -30,27 +32,40 @@ export const COOKIES = {
 } as const;
 type Cookie = (typeof COOKIES)[keyof typeof COOKIES];
 
+/** The tag is an HMAC under a key of this installation. A forged cookie costs an HMAC, and no request over the bus. */
+export const cookieValueOf = (hash: KeyedHash, { name }: Cookie, id: string): string =>
+  `${id}.${hash.hash(TAG_PURPOSE, name, id).slice(0, TAG_DIGITS)}`;
+
 const nameOf = ({ name }: Cookie, origin: string): string => (isSecure(origin) ? `__Host-${name}` : name);
 
-/** @returns undefined: no cookie of this name, several, or another form than an id */
-export function readCookie(request: FastifyRequest, cookie: Cookie, origin: string): string | undefined {
+/** @returns the id; undefined: no cookie of this name, several, or a value that this installation did not make */
+export function readCookie(
+  request: FastifyRequest,
+  hash: KeyedHash,
+  cookie: Cookie,
+  origin: string,
+): string | undefined {
   const prefix = `${nameOf(cookie, origin)}=`;
   const values = (request.headers.cookie ?? '').split(/; */).filter((pair) => pair.startsWith(prefix));
-  const value = values[0]?.slice(prefix.length) ?? '';
-  return values.length === 1 && ID_PATTERN.test(value) ? value : undefined;
+  const [, id = '', tag = ''] = VALUE_PATTERN.exec(values[0]?.slice(prefix.length) ?? '') ?? [];
+  if (values.length !== 1 || id === '') return undefined;
+  const tags = hash.hashes(TAG_PURPOSE, cookie.name, id).map((one) => one.slice(0, TAG_DIGITS));
+  return tags.some((one) => constantTimeEquals(one, tag)) ? id : undefined;
 }
 
 /** @param id undefined removes the cookie. @param maxAgeSeconds of the cookie; the row decides when the id ends */
 export function setCookie(
   reply: FastifyReply,
+  hash: KeyedHash,
   cookie: Cookie,
   origin: string,
   id: string | undefined,
   maxAgeSeconds = 0,
 ): void {
   const { sameSite } = cookie;
+  const value = id === undefined ? '' : cookieValueOf(hash, cookie, id);
   const attributes = ['Path=/', 'HttpOnly', `SameSite=${sameSite}`, `Max-Age=${maxAgeSeconds}`];
-  const all = [`${nameOf(cookie, origin)}=${id ?? ''}`, ...attributes, ...(isSecure(origin) ? ['Secure'] : [])];
+  const all = [`${nameOf(cookie, origin)}=${value}`, ...attributes, ...(isSecure(origin) ? ['Secure'] : [])];
   // Fastify adds a further header of this name.
   void reply.header('set-cookie', all.join('; '));
 }
