@@ -282,6 +282,18 @@ describe('with a provider', () => {
     expect((await unknown.readSession()).status).toBe(401);
   });
 
+  it('a further sign-in ends the former session of the browser if it is of the same person', async () => {
+    const browser = await signedIn('vera');
+    const former = new Browser(origin);
+    former.cookies.set(origin, new Map([['countersign', browser.cookie('countersign') ?? '']]));
+    const elsewhere = await signedIn('vera');
+    expect((await former.readSession()).status).toBe(200);
+    provider.person = 'vera';
+    await browser.signIn('?recent=1');
+    expect((await former.readSession()).status).toBe(401);
+    expect([(await browser.readSession()).status, (await elsewhere.readSession()).status]).toEqual([200, 200]);
+  });
+
   it('a session ends after its idle time and after its absolute time, and reading it is no use', async () => {
     const [idle, old] = [await signedIn('vera'), await signedIn('vera')];
     const age = (browser: Browser, column: string, seconds: number) =>
@@ -319,6 +331,9 @@ describe('with a provider', () => {
     expect([signedOut.status, first.cookie('countersign')]).toEqual([200, undefined]);
     expect(String(signedOut.json['redirectTo'])).toContain(`${provider.issuer}/session/end?`);
     expect((await copy.send('/v1/events?limit=1')).status).toBe(401);
+    // A success would claim that the sessions at other browsers have ended.
+    const again = await second.send('/console/session/sign-out', { method: 'POST', body: { everywhere: true } });
+    expect(again.status).toBe(401);
     expect((await second.readSession()).status).toBe(401);
     expect((await other.readSession()).status).toBe(200);
     expect(typeof (await ended)).toBe('string');

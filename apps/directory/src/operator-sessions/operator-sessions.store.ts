@@ -37,6 +37,10 @@ const TAKE = `WITH taken AS (DELETE FROM directory.operator_sign_ins WHERE id_ha
 
 const PURGE = 'DELETE FROM directory.operator_sessions WHERE expires_at < clock_timestamp()';
 
+/** The browser has lost the cookie of the session before, so no sign-out could end that session. */
+const REPLACE = `DELETE FROM directory.operator_sessions
+  WHERE id_hash = $1 AND subject = $2 AND issuer IS NOT DISTINCT FROM $3`;
+
 /** The provider's clock can be ahead, which must not make a sign-in recent for longer. */
 const START = `INSERT INTO directory.operator_sessions
     (id_hash, issuer, subject, name, provider_session, grants, signed_in_at, authenticated_at, last_used_at, expires_at)
@@ -95,13 +99,24 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
   }
 
   override async start(command: OperatorSessionStartRequested): Promise<OperatorSessionState> {
-    const { idHash, issuer = null, subject, name, providerSession = null, grants, actor, lifeSeconds } = command;
+    const {
+      idHash,
+      issuer = null,
+      subject,
+      name,
+      providerSession = null,
+      grants,
+      actor,
+      lifeSeconds,
+      replaces,
+    } = command;
     const authenticatedAt = command.authenticatedAt === undefined ? null : new Date(command.authenticatedAt);
     const values = [idHash, issuer, subject, name, providerSession, JSON.stringify(grants), authenticatedAt];
     const row = await this.#recording(async (tx) => {
       await tx.query(PURGE);
       const started = await tx.query(START, [...values, lifeSeconds]);
       if (started.length > 0) {
+        if (replaces !== undefined) await tx.query(REPLACE, [replaces, subject, issuer]);
         const tenants = boundTenants(grants);
         const detail = { with: issuer === null ? 'key' : 'oidc', ...(tenants && { tenants: tenants.join(' ') }) };
         await this.#record(tx, 'operator.signed_in', command.commandId, actor, detail);

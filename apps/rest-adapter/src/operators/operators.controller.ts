@@ -84,6 +84,9 @@ export class OperatorsController {
     const url = await provider.signInUrl(id, `${origin}${CALLBACK}`, this.#maxAge(recent === '1'));
     await this.sessions.begin(id, { returnTo, recent: recent === '1' });
     setCookie(reply, this.hash, COOKIES.signIn, origin, id, SIGN_IN_SECONDS);
+    const session = readCookie(request, this.hash, COOKIES.session, origin);
+    const replaced = session && Buffer.from(sha256(session), 'hex').toString('base64url');
+    setCookie(reply, this.hash, COOKIES.replaced, origin, replaced, SIGN_IN_SECONDS);
     void reply.redirect(url.href, 302);
   }
 
@@ -109,7 +112,9 @@ export class OperatorsController {
       await this.facts.publish([{ message: factRecorded('operator.sign_in_refused', new Date(), fields) }]);
       return void reply.redirect(`${HOME}?signInError=no-role`, 302);
     }
-    await this.#start(reply, origin, actor, person, provider.issuer);
+    const replaced = readCookie(request, this.hash, COOKIES.replaced, origin);
+    setCookie(reply, this.hash, COOKIES.replaced, origin, undefined);
+    await this.#start(reply, origin, actor, person, provider.issuer, replaced);
     void reply.redirect(begun.returnTo, 302);
   }
 
@@ -180,6 +185,7 @@ export class OperatorsController {
     actor: Actor,
     person: Omit<ProvenPerson, 'providerSession'> & Partial<ProvenPerson>,
     issuer: string | undefined,
+    replaced?: string,
   ): Promise<OpenSession> {
     const { id: subject, name, grants, authenticatedAt, providerSession } = person;
     const id = createSessionId();
@@ -188,6 +194,7 @@ export class OperatorsController {
       ...{ actor, subject, name, grants: [...grants], lifeSeconds },
       ...(issuer !== undefined && { issuer }),
       ...(providerSession !== undefined && { providerSession }),
+      ...(replaced !== undefined && { replaces: Buffer.from(replaced, 'base64url').toString('hex') }),
       ...(authenticatedAt !== undefined && { authenticatedAt: new Date(authenticatedAt).toISOString() }),
     });
     setCookie(reply, this.hash, COOKIES.session, origin, id, lifeSeconds);

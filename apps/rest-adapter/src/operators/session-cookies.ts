@@ -29,6 +29,8 @@ export const COOKIES = {
   session: { name: 'countersign', sameSite: 'Strict' },
   /** The provider sends the browser back from another site, which `Strict` would keep the cookie from. */
   signIn: { name: 'countersign-sign-in', sameSite: 'Lax' },
+  /** The hash of the session that a sign-in replaces: its own cookie does not come back from the provider. */
+  replaced: { name: 'countersign-replaced', sameSite: 'Lax' },
 } as const;
 type Cookie = (typeof COOKIES)[keyof typeof COOKIES];
 

@@ -72,6 +72,8 @@ export class OperatorSessionStartRequested extends ManagementCommand {
   @Matches(OPERATOR_NAME_PATTERN) name!: string;
   /** `sid` of the provider's session. */
   @IsOptional() @IsString() @Length(1, 255) providerSession?: string;
+  /** Hash of the session that the browser had. It ends if it is of the same person. */
+  @IsOptional() @Matches(HEX_64) replaces?: string;
   @IsArray()
   @ArrayMinSize(1)
   @ArrayMaxSize(100)
