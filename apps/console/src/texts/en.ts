@@ -58,7 +58,7 @@ export const en = {
   },
   recent: {
     title: 'Sign in again',
-    text: 'This action needs a sign-in of the last minutes. Afterwards you return to this page; then do it again.',
+    text: 'You signed in too long ago for this action. Sign in again. Then you return to this page and can repeat the action.',
     submit: 'Sign in again',
   },
   problem: {
@@ -70,7 +70,7 @@ export const en = {
   },
   confirm: {
     reason: 'Reason',
-    reasonHint: 'The event names it, with you.',
+    reasonHint: 'The audit log records the reason and your name.',
     typeToConfirm: (word: string): string => `Type ${word} to confirm`,
   },
   events: {
@@ -112,7 +112,7 @@ export const en = {
       service: 'Service',
       state: 'State',
       lag: 'Unfinished records',
-      queue: 'Hashes in work or waiting',
+      queue: 'Hashes running or waiting',
       outbox: 'Outbox',
     },
     share: (share: number | undefined): string => (share === undefined ? '–' : `${(share * 100).toFixed(1)} %`),
@@ -144,6 +144,8 @@ export const en = {
     filter: 'Which subjects',
     filters: { locked: 'Locked', disabled: 'Disabled', none: 'Without a credential', all: 'All' },
     empty: 'No such subject.',
+    emptySoFar: 'No such subject among those that were read so far.',
+    searching: 'Reading the subjects…',
     columns: {
       subject: 'Subject',
       name: 'Name',
@@ -157,7 +159,7 @@ export const en = {
     methods: { pin: 'PIN', knowledge: 'Answers' },
     states: { disabled: 'Disabled', locked: 'Locked for', mustChange: 'Must be changed', usable: 'In use' },
     failures: (count: number): string =>
-      count === 9 ? '9 or more' : count === 10 ? 'as many as disable it' : String(count),
+      count === 9 ? '9 or more' : count === 10 ? 'the limit that disables the credential' : String(count),
     summary: (tenant: string, name: string | undefined, phones: readonly string[]): string =>
       [`Tenant ${tenant}`, name, phones.length === 0 ? 'no number' : phones.join(', ')].filter(Boolean).join(' · '),
     credentials: 'Credentials',
@@ -234,6 +236,7 @@ export const en = {
     unsigned: 'No checkpoint was signed yet.',
     complete: 'Complete: every counted attempt is logged',
     incomplete: 'Incomplete: ledger and log differ',
+    notCompared: 'Ledger and log were not compared yet',
     comparedUntil: 'compared until',
     pinned: 'Proofs are verified with the key that you pinned:',
     unpin: 'Remove the pinned key',
@@ -270,7 +273,7 @@ export const en = {
       inclusion: 'The bytes are not in the signed log at this index.',
       event: 'The bytes are those of another event.',
     },
-    notCovered: 'No checkpoint covers this event yet. The next one comes within a minute.',
+    notCovered: 'No checkpoint covers this event yet, or the audit service does not answer. Try again in a minute.',
     cannotVerify: 'This browser cannot verify the proof. It needs Ed25519 in WebCrypto.',
     bytes: 'The event as the log holds it',
   },
@@ -291,7 +294,7 @@ export const en = {
       limit: 'Limit by',
       count: 'Refused requests',
       last: 'Last',
-      timeLeft: 'Time left',
+      remaining: 'Remaining',
     },
     kinds: {
       'signal.spray': 'Spray: one caller or agent, many subjects',

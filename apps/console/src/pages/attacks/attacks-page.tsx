@@ -59,7 +59,7 @@ export default function AttacksPage() {
               empty={texts.attacks.noTightened}
               rows={data.tightened}
               rowKey={(row) => row.tenant}
-              columns={[tenantColumn, { title: columns.timeLeft, cell: ({ until }) => <Countdown until={until} /> }]}
+              columns={[tenantColumn, { title: columns.remaining, cell: ({ until }) => <Countdown until={until} /> }]}
             />
           </Part>
           <Part title={texts.attacks.refused}>
