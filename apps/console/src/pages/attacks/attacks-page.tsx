@@ -10,7 +10,8 @@ import { ProblemAlert } from '../../components/problem-alert.js';
 import { useTenant } from '../../components/tenant.js';
 import { Countdown, Time } from '../../components/time.js';
 import { texts } from '../../texts/texts.js';
-import { OverrideDialog, type ShownRefusal } from './override-dialog.js';
+import { OverrideDialog } from './override-dialog.js';
+import { isNamed, type ShownRefusal } from './override-target.js';
 
 type AttackSignal = components['schemas']['AttackSignal'];
 
@@ -80,13 +81,18 @@ export default function AttacksPage() {
           </Part>
         </>
       )}
-      <OverrideDialog party={overridden} onClose={() => setOverridden(undefined)} />
+      <OverrideDialog
+        party={overridden}
+        names={overridden && namesOf(overridden)}
+        onClose={() => setOverridden(undefined)}
+      />
     </Page>
   );
 }
 
 function overrideButton(choose: (party: ShownRefusal) => void) {
   return function OverrideButton(party: ShownRefusal) {
+    if (!isNamed(party)) return null;
     return (
       <Button
         size="xs"

@@ -7,26 +7,34 @@ import { useAnnounce } from '../../components/announcer.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
 import { Dialog } from '../../components/dialog.js';
 import { texts } from '../../texts/texts.js';
+import { targetOf, type ShownRefusal } from './override-target.js';
 
-export type ShownRefusal = components['schemas']['RefusedParty'];
 type OverrideBody = components['schemas']['OverrideBody'];
 
 interface OverrideDialogProps {
   /** Undefined: closed. */
   readonly party: ShownRefusal | undefined;
+  /** Who is meant. */
+  readonly names?: readonly string[];
   readonly onClose: () => void;
 }
 
 /** Sets another limit for a party that a limit refused, with a reason and an end. */
-export function OverrideDialog({ party, onClose }: OverrideDialogProps) {
+export function OverrideDialog({ party, names = [], onClose }: OverrideDialogProps) {
   return (
     <Dialog isOpen={party !== undefined} onClose={onClose} title={texts.attacks.override}>
-      {party !== undefined && <Override party={party} onClose={onClose} />}
+      {party !== undefined && <Override party={party} names={names} onClose={onClose} />}
     </Dialog>
   );
 }
 
-function Override({ party, onClose }: { readonly party: ShownRefusal; readonly onClose: () => void }) {
+interface OverrideProps {
+  readonly party: ShownRefusal;
+  readonly names: readonly string[];
+  readonly onClose: () => void;
+}
+
+function Override({ party, names, onClose }: OverrideProps) {
   const announce = useAnnounce();
   const queries = useQueryClient();
   const [limit, setLimit] = useState<number | string>(10);
@@ -55,7 +63,7 @@ function Override({ party, onClose }: { readonly party: ShownRefusal; readonly o
   return (
     <form onSubmit={onSubmit}>
       <Text mb="sm">{attacks.overrideText}</Text>
-      <Text fw={700}>{attacks.dimensions[party.dimension]}</Text>
+      <Text fw={700}>{[attacks.dimensions[party.dimension], party.tenant, ...names].join(' · ')}</Text>
       <NumberInput
         required
         label={attacks.limit}
@@ -100,21 +108,4 @@ function Override({ party, onClose }: { readonly party: ShownRefusal; readonly o
       </Group>
     </form>
   );
-}
-
-/** The fields of the API that name the party. A party that no event names is the whole dimension. */
-function targetOf({ dimension, callerKey, subject, callId, agent }: ShownRefusal): Partial<OverrideBody> {
-  switch (dimension) {
-    case 'caller':
-    case 'subjectsPerCaller':
-      return { dimension, ...(callerKey !== undefined && { callerKey }) };
-    case 'subject':
-      return { dimension, ...(subject !== undefined && { subject }) };
-    case 'call':
-      return { dimension, ...(callId !== undefined && { callId }) };
-    case 'agent':
-      return { dimension, ...(agent !== undefined && { agent }) };
-    case 'tenant':
-      return { dimension };
-  }
 }
