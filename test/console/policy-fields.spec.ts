@@ -40,6 +40,13 @@ describe('the editor of a policy', () => {
     });
   });
 
+  it('sends null for an entry that was taken out of a map, which a merge would keep otherwise', () => {
+    const before = { sales: 'sip:sales@example.com', support: 'sip:old@example.com', night: 'sip:night@example.com' };
+    const after = { night: 'sip:night@example.com', support: 'sip:support@example.com' };
+    const changes = changesOf(new Map([['transfers', JSON.stringify(after)]]), { transfers: before });
+    expect(patchOf(changes)).toEqual({ transfers: { sales: null, support: 'sip:support@example.com' } });
+  });
+
   it('names the fields of a draft that are no JSON, and the levels of a value', () => {
     expect(brokenFields(new Map([...[['a', '{']], ['b', 'null'], ['c', '']] as [string, string][]))).toEqual([
       'a',

@@ -31,12 +31,18 @@ interface PolicyEditorProps {
 const TENANT_POLICY = '/v1/tenants/{tenant}/policy';
 const AGENT_POLICY = '/v1/tenants/{tenant}/agents/{agent}/policy';
 
+/** The changes, and the tag of the policy that they were compared with. */
+interface Reviewed {
+  readonly changes: readonly PolicyChange[];
+  readonly tag: string | undefined;
+}
+
 /** Every field with its value in force and the level that it comes from, and a draft of changes. */
 export function PolicyEditor({ tenant, agent }: PolicyEditorProps) {
   const mayManage = usePermission('manage');
   const [draft, setDraft] = useState<PolicyDraft>(new Map());
   const [wanted, setWanted] = useState('');
-  const [reviewed, setReviewed] = useState<readonly PolicyChange[]>();
+  const [reviewed, setReviewed] = useState<Reviewed>();
   const [rules, setRules] = useState<ReadonlyMap<string, string>>(new Map());
   const schema = useQuery({
     queryKey: ['openapi'],
@@ -66,7 +72,7 @@ export function PolicyEditor({ tenant, agent }: PolicyEditorProps) {
   const review = (): void => {
     const broken = brokenFields(draft);
     setRules(new Map(broken.map((name) => [name, texts.tenants.notJson])));
-    if (broken.length === 0) setReviewed(changesOf(draft, state.policy));
+    if (broken.length === 0) setReviewed({ changes: changesOf(draft, state.policy), tag });
   };
   const isShown = ({ path }: PolicyField): boolean => nameOf(path).toLowerCase().includes(wanted.trim().toLowerCase());
   return (
@@ -124,10 +130,10 @@ export function PolicyEditor({ tenant, agent }: PolicyEditorProps) {
         ]}
       />
       <Review
-        changes={reviewed}
+        changes={reviewed?.changes}
         tenant={tenant}
         agent={agent}
-        tag={tag}
+        tag={reviewed?.tag}
         onClose={() => setReviewed(undefined)}
         onSaved={() => setDraft(new Map())}
         onRefused={setRules}
@@ -187,7 +193,7 @@ function NewValue({ name, text, rule, isOwn, set }: NewValueProps) {
 interface ReviewProps extends PolicyEditorProps {
   /** Undefined: closed. */
   readonly changes: readonly PolicyChange[] | undefined;
-  /** Of the policy that the draft was made for: a change by somebody else in between is refused. */
+  /** Of the policy that the changes were compared with: a change by somebody else in between is refused. */
   readonly tag: string | undefined;
   readonly onClose: () => void;
   readonly onSaved: () => void;
@@ -215,6 +221,8 @@ function Review({ changes, tenant, agent, tag, onClose, onSaved, onRefused }: Re
       await queries.invalidateQueries({ queryKey: ['tenants', tenant, 'policy'] });
     },
     onError: (problem) => {
+      if (problem instanceof ApiProblem && problem.status === 412)
+        void queries.invalidateQueries({ queryKey: ['tenants', tenant, 'policy'] });
       const violations = problem instanceof ApiProblem ? problem.violations : [];
       onRefused(new Map(violations.map(({ field, rule }) => [field.replace(/^policy\./, ''), rule])));
     },

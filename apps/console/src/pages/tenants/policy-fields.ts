@@ -72,14 +72,22 @@ export function changesOf(draft: PolicyDraft, policy: unknown): PolicyChange[] {
 /** The merge patch (RFC 7396) of changes. */
 export function patchOf(changes: readonly PolicyChange[]): Record<string, unknown> {
   const patch: Record<string, unknown> = {};
-  for (const { path, after } of changes) {
+  for (const { path, before, after } of changes) {
     const names = path.split('.');
     const last = names.pop() ?? '';
     let inner = patch;
     for (const name of names) inner = (inner[name] ??= {}) as Record<string, unknown>;
-    inner[last] = after ?? null;
+    inner[last] = patchBetween(before, after);
   }
   return patch;
+}
+
+/** A merge keeps the entries that a patch does not name, so those that were taken out are null, and unchanged ones are left out. */
+function patchBetween(before: unknown, after: unknown): unknown {
+  if (!isRecord(before) || !isRecord(after)) return after ?? null;
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const changed = names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  return Object.fromEntries(changed.map((name) => [name, patchBetween(before[name], after[name])]));
 }
 
 /** @returns undefined for text that is no JSON; JSON has no such value */
