@@ -1,7 +1,7 @@
-import { Button, Group, NativeSelect, Paper, TextInput, Title } from '@mantine/core';
+import { Button, Group, NativeSelect, Paper, Text, TextInput, Title } from '@mantine/core';
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useState, type FormEvent, type ReactNode } from 'react';
+import { useEffect, useState, type FormEvent, type ReactNode } from 'react';
 import { api } from '../../api/client.js';
 import { type components } from '../../api/openapi.js';
 import { useAnnounce } from '../../components/announcer.js';
@@ -11,6 +11,7 @@ import { ProblemAlert } from '../../components/problem-alert.js';
 import { ForTenant } from '../../components/tenant.js';
 import { texts } from '../../texts/texts.js';
 import { CredentialState } from './credential-state.js';
+import { findSubject } from './find-subject.js';
 
 type Subject = components['schemas']['SubjectDetails'];
 
@@ -31,16 +32,13 @@ export default function SubjectsPage(): ReactNode {
   );
 }
 
-/** A number has a plus; the ids of a tenant can look like anything else. */
-const isNumber = (term: string): boolean => /^\+[\d\s().-]+$/.test(term);
-
 /** Opens the subject with an id or a number. A number is sent in the body of a request, and kept nowhere. */
 function Search({ tenant }: { readonly tenant: string }) {
   const [term, setTerm] = useState('');
   const navigate = useNavigate();
   const announce = useAnnounce();
   const search = useMutation({
-    mutationFn: (searched: string) => findSubject(tenant, searched),
+    mutationFn: (searched: string) => findSubject(searched, (phone) => findByNumber(tenant, phone)),
     gcTime: 0,
     onSuccess: async (subject) => {
       if (subject === undefined) return announce(text.notFound);
@@ -78,18 +76,20 @@ function Search({ tenant }: { readonly tenant: string }) {
   );
 }
 
-/** @returns the id of the subject; undefined when there is none with this number */
-async function findSubject(tenant: string, term: string): Promise<string | undefined> {
-  if (!isNumber(term)) return term;
+/** The number is sent in the body, and is in no address. */
+async function findByNumber(tenant: string, phone: string): Promise<string | undefined> {
   const { data } = await api.POST('/v1/tenants/{tenant}/subjects:search', {
     params: { path: { tenant } },
-    body: { phone: term },
+    body: { phone },
   });
   return data?.items[0]?.subject;
 }
 
 const FILTERS = ['locked', 'disabled', 'none', 'all'] as const;
 type Filter = (typeof FILTERS)[number];
+
+/** A filtered page reads at most 5,000 subjects, so it can be empty while more follow. Most empty pages in a row. */
+const MOST_EMPTY_PAGES = 40;
 
 /** Subjects whose credentials need attention, first of all those that are locked. */
 function SubjectList({ tenant }: { readonly tenant: string }) {
@@ -103,6 +103,13 @@ function SubjectList({ tenant }: { readonly tenant: string }) {
       return (await api.GET('/v1/tenants/{tenant}/subjects', { params: { path: { tenant }, query } })).data;
     },
   });
+  const rows = list.data?.pages.flatMap((page) => page?.items ?? []) ?? [];
+  const { isSuccess, hasNextPage, isFetching, fetchNextPage } = list;
+  const pages = list.data?.pages.length ?? 0;
+  const isSearching = isSuccess && hasNextPage && rows.length === 0 && pages < MOST_EMPTY_PAGES;
+  useEffect(() => {
+    if (isSearching && !isFetching) void fetchNextPage();
+  }, [isSearching, isFetching, fetchNextPage]);
   return (
     <section>
       <Group justify="space-between" mb="sm">
@@ -117,13 +124,14 @@ function SubjectList({ tenant }: { readonly tenant: string }) {
         />
       </Group>
       <ProblemAlert error={list.error} retry={() => void list.refetch()} />
-      {list.isSuccess && (
+      {isSearching && <Text role="status">{text.searching}</Text>}
+      {isSuccess && !isSearching && (
         <DataTable
           label={text.list}
           columns={columnsFor(tenant)}
-          rows={list.data.pages.flatMap((page) => page?.items ?? [])}
+          rows={rows}
           rowKey={({ subject }) => subject}
-          empty={text.empty}
+          empty={hasNextPage ? text.emptySoFar : text.empty}
         />
       )}
       {list.hasNextPage && (
