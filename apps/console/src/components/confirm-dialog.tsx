@@ -19,6 +19,8 @@ interface ConfirmDialogProps {
   readonly withReason?: boolean;
   readonly isOpen: boolean;
   readonly onClose: () => void;
+  /** Called instead of `onClose` when the action has succeeded. */
+  readonly onDone?: () => void;
   /** The action. @param reason empty when the API takes none */
   readonly act: (reason: string) => Promise<unknown>;
 }
@@ -35,7 +37,8 @@ export function ConfirmDialog({ isOpen, onClose, title, ...content }: ConfirmDia
 type ConfirmationProps = Omit<ConfirmDialogProps, 'isOpen' | 'title'>;
 
 /** Its fields are empty each time the dialog opens. */
-function Confirmation({ text, submit, done, word, withReason = true, onClose, act }: ConfirmationProps) {
+function Confirmation(props: ConfirmationProps) {
+  const { text, submit, done, word, withReason = true, onClose, onDone = onClose, act } = props;
   const announce = useAnnounce();
   const [reason, setReason] = useState('');
   const [typed, setTyped] = useState('');
@@ -43,7 +46,7 @@ function Confirmation({ text, submit, done, word, withReason = true, onClose, ac
     mutationFn: act,
     onSuccess: () => {
       announce(done);
-      onClose();
+      onDone();
     },
   });
   const isComplete = (!withReason || reason.trim() !== '') && (word === undefined || typed === word);

@@ -111,6 +111,11 @@ function SubjectActions({ path, credentials }: SubjectActionsProps) {
     void queries.invalidateQueries({ queryKey: ['subject', path.tenant, path.subject] });
     void queries.invalidateQueries({ queryKey: ['events', path.tenant, path.subject] });
   };
+  /** Nothing is at the address of an erased subject. */
+  const leave = (): void => {
+    void queries.invalidateQueries({ queryKey: ['subjects', path.tenant] });
+    void navigate({ to: '/subjects', replace: true });
+  };
   const has = (method: Credential['method']): boolean => credentials.some((one) => one.method === method);
   const isPermitted: Readonly<Record<Action, boolean>> = {
     unlock: mayOperate,
@@ -126,10 +131,7 @@ function SubjectActions({ path, credentials }: SubjectActionsProps) {
       api.DELETE('/v1/tenants/{tenant}/subjects/{subject}/pin', { params: { path, query: { reason } } }),
     removeKnowledge: (reason) =>
       api.DELETE('/v1/tenants/{tenant}/subjects/{subject}/knowledge', { params: { path, query: { reason } } }),
-    erase: async (reason) => {
-      await api.DELETE('/v1/tenants/{tenant}/subjects/{subject}', { params: { path, query: { reason } } });
-      await navigate({ to: '/subjects' });
-    },
+    erase: (reason) => api.DELETE('/v1/tenants/{tenant}/subjects/{subject}', { params: { path, query: { reason } } }),
   };
   const permitted = ACTIONS.filter((action) => isPermitted[action]);
   return (
@@ -156,7 +158,8 @@ function SubjectActions({ path, credentials }: SubjectActionsProps) {
             word={action === 'erase' ? path.subject : undefined}
             isOpen={open === action}
             onClose={() => show()}
-            act={(reason) => act[action](reason).then(reload)}
+            onDone={action === 'erase' ? leave : undefined}
+            act={(reason) => act[action](reason).then(action === 'erase' ? undefined : reload)}
           />
         ),
       )}
