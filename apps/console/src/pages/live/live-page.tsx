@@ -90,5 +90,9 @@ function useLiveEvents(tenant: string | undefined, isPaused: boolean) {
   if (!isPaused && shown !== collected) setShown(collected);
   const newest = shown[0]?.index ?? -1;
   const missed = collected.filter(({ index }) => index > newest).length;
-  return { events: shown, missed, error, clear: () => setCollected([]) };
+  const clear = (): void => {
+    setCollected([]);
+    setShown([]);
+  };
+  return { events: shown, missed, error, clear };
 }
