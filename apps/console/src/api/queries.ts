@@ -10,10 +10,11 @@ export function whenRecentSignInIsRequired(listener: ProblemListener): void {
   onRecentSignInRequired = listener;
 }
 
-/** A session that has ended is read again, which shows the sign-in. */
+/** A session that has ended, or was replaced by a sign-in in another tab, is read again. */
 function react(error: unknown): void {
   if (!(error instanceof ApiProblem)) return;
-  if (error.status === 401) void queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
+  if (error.status === 401 || error.kind === 'cross-site-request')
+    void queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
   if (error.kind === 'recent-sign-in-required') onRecentSignInRequired(error);
 }
 

@@ -8,7 +8,7 @@ interface DialogProps {
   readonly onClose: () => void;
   /** Wider than usual. */
   readonly size?: 'lg' | 'xl';
-  /** False: a click beside the dialog does not close it. */
+  /** False: neither a click beside the dialog nor Escape closes it. */
   readonly closesOutside?: boolean;
   readonly children: ReactNode;
 }
@@ -19,7 +19,14 @@ interface DialogProps {
  */
 export function Dialog({ title, isOpen, onClose, size, closesOutside = true, children }: DialogProps) {
   return (
-    <Modal.Root opened={isOpen} onClose={onClose} size={size} closeOnClickOutside={closesOutside} lockScroll={false}>
+    <Modal.Root
+      opened={isOpen}
+      onClose={onClose}
+      size={size}
+      closeOnClickOutside={closesOutside}
+      closeOnEscape={closesOutside}
+      lockScroll={false}
+    >
       <Modal.Overlay />
       <Modal.Content>
         <Modal.Header renderRoot={(props) => <div {...props} />}>

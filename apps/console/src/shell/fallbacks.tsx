@@ -1,4 +1,5 @@
 import { Loader, Text } from '@mantine/core';
+import { useQueryErrorResetBoundary } from '@tanstack/react-query';
 import { Link, useRouter, type ErrorComponentProps } from '@tanstack/react-router';
 import { type ReactNode } from 'react';
 import { Page } from '../components/page.js';
@@ -21,7 +22,10 @@ export function NotFound(): ReactNode {
 /** A page that threw, or could not be loaded. */
 export function PageFailed({ error, reset }: ErrorComponentProps): ReactNode {
   const router = useRouter();
+  const failed = useQueryErrorResetBoundary();
   const retry = (): void => {
+    // Without it, a failed session is not read again.
+    failed.reset();
     reset();
     void router.invalidate();
   };

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet } from '@tanstack/react-router';
 import { Suspense, type ReactNode } from 'react';
 import { isPermitted, signOut, useSessionState, type OperatorSession } from '../api/session.js';
+import { ProblemAlert } from '../components/problem-alert.js';
 import { TenantProvider, TenantSelect } from '../components/tenant.js';
 import { texts } from '../texts/texts.js';
 import { Loading } from './fallbacks.js';
@@ -83,9 +84,11 @@ function Account({ session: { operator } }: { readonly session: OperatorSession 
   const queries = useQueryClient();
   const leave = useMutation({
     mutationFn: signOut,
-    // What the pages have read belongs to the operator who signed out.
-    onSuccess: (address) => location.assign(address),
-    onSettled: () => queries.clear(),
+    onSuccess: (address) => {
+      // What the pages have read belongs to the operator who signed out.
+      queries.clear();
+      location.assign(address);
+    },
   });
   return (
     <Group gap="xs">
@@ -96,6 +99,7 @@ function Account({ session: { operator } }: { readonly session: OperatorSession 
       <Button variant="default" loading={leave.isPending} onClick={() => leave.mutate(true)}>
         {texts.session.signOutEverywhere}
       </Button>
+      <ProblemAlert error={leave.error} />
     </Group>
   );
 }

@@ -56,6 +56,8 @@ export function KeySignIn({ onDone }: { readonly onDone?: () => void }) {
   const queries = useQueryClient();
   const signIn = useMutation({
     mutationFn: signInWithKey,
+    // The key is a variable of the mutation, which is otherwise kept for minutes.
+    gcTime: 0,
     onSuccess: async () => {
       setKey('');
       await queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
