@@ -1,9 +1,9 @@
 import { useEffect, useState } from 'react';
 import { texts } from '../texts/texts.js';
 
-const format = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const format = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
 
-/** A time in the zone of the operator. */
+/** A time in the zone of the operator, which it names. */
 export function Time({ at }: { readonly at: string }) {
   return <time dateTime={at}>{format.format(new Date(at))}</time>;
 }

@@ -22,10 +22,16 @@ interface Filters {
   readonly to?: string;
 }
 
+interface Searched {
+  readonly filters: Filters;
+  /** How often the operator has searched: the same search again reads again. */
+  readonly searches: number;
+}
+
 /** Search, proof and export of events, and the state of the log. */
 export default function AuditPage() {
   const tenant = useTenant();
-  const [filters, setFilters] = useState<Filters>({});
+  const [{ filters, searches }, setSearch] = useState<Searched>({ filters: {}, searches: 0 });
   const [event, setEvent] = useState<string>();
   const [pinned, pin] = usePinnedKeys();
   const chosen = { ...(tenant !== undefined && { tenant }), ...filters };
@@ -33,7 +39,7 @@ export default function AuditPage() {
     <Page title={texts.pages.audit}>
       <LogState />
       <PinnedKeys pinned={pinned} pin={pin} />
-      <Search onSearch={setFilters} />
+      <Search onSearch={(given) => setSearch({ filters: given, searches: searches + 1 })} />
       <Group my="sm">
         {FORMATS.map((format) => (
           <Anchor
@@ -45,7 +51,7 @@ export default function AuditPage() {
           </Anchor>
         ))}
       </Group>
-      <Events filters={chosen} onOpen={setEvent} />
+      <Events filters={chosen} searches={searches} onOpen={setEvent} />
       <EventDetail event={event} pinned={pinned} onClose={() => setEvent(undefined)} />
     </Page>
   );
@@ -92,15 +98,16 @@ function Search({ onSearch }: { readonly onSearch: (filters: Filters) => void })
 
 interface EventsProps {
   readonly filters: Filters & { readonly tenant?: string };
+  readonly searches: number;
   readonly onOpen: (event: string) => void;
 }
 
-function Events({ filters, onOpen }: EventsProps) {
+function Events({ filters, searches, onOpen }: EventsProps) {
   const { columns } = texts.audit;
   return (
     <PagedTable
       label={texts.pages.audit}
-      queryKey={['events', filters]}
+      queryKey={['events', filters, searches]}
       load={async (cursor) => {
         const query = { ...filters, limit: PAGE_SIZE, ...(cursor !== undefined && { cursor }) };
         return (await api.GET('/v1/events', { params: { query } })).data;

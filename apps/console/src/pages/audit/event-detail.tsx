@@ -81,7 +81,7 @@ function Fields({ event }: { readonly event: string }) {
 function Proof({ event, pinned }: { readonly event: string; readonly pinned: string | undefined }) {
   const log = useQuery(logQuery);
   const keys = pinned ?? log.data?.keys.join('\n');
-  const { data, error } = useQuery({
+  const { data, error: refusal } = useQuery({
     queryKey: ['proof', event, keys],
     enabled: keys !== undefined,
     queryFn: async () => {
@@ -90,6 +90,8 @@ function Proof({ event, pinned }: { readonly event: string; readonly pinned: str
       return { result: await verifyEvent(evidence, event, keys ?? ''), text: eventText(evidence) };
     },
   });
+  // Without a pinned key and without the log there is no key to verify with.
+  const error = refusal ?? (keys === undefined ? log.error : null);
   if (error instanceof ApiProblem && error.status === 503)
     return <Alert color="yellow">{texts.audit.notCovered}</Alert>;
   // A browser without Ed25519 fails here too: nothing is shown as verified then.

@@ -39,9 +39,15 @@ export function LogState() {
         )}
       </Text>
       <Group gap="xs" my="xs">
-        <Badge variant="light" color={isComplete ? 'green' : 'red'}>
-          {isComplete ? texts.audit.complete : texts.audit.incomplete}
-        </Badge>
+        {comparedUntil === null && isComplete ? (
+          <Badge variant="light" color="gray">
+            {texts.audit.notCompared}
+          </Badge>
+        ) : (
+          <Badge variant="light" color={isComplete ? 'green' : 'red'}>
+            {isComplete ? texts.audit.complete : texts.audit.incomplete}
+          </Badge>
+        )}
         {comparedUntil !== null && (
           <Text size="sm">
             {texts.audit.comparedUntil} <Time at={comparedUntil} />

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { type ReactNode } from 'react';
 import { api } from '../../api/client.js';
 import { type components } from '../../api/openapi.js';
+import { ApiProblem } from '../../api/problem.js';
 import { usePermission } from '../../api/session.js';
 import { BarChart, type Series } from '../../components/bar-chart.js';
 import { DataTable, type Column } from '../../components/data-table.js';
@@ -113,12 +114,13 @@ function Services() {
     queryFn: async () => (await api.GET('/v1/services')).data?.items ?? [],
   });
   // An operator who is bound to tenants does not see the installation.
-  if (services.error) return null;
+  if (services.error instanceof ApiProblem && [403, 404].includes(services.error.status)) return null;
   return (
     <section>
       <Title order={2} size="h3" my="md">
         {text.services}
       </Title>
+      <ProblemAlert error={services.error} retry={() => void services.refetch()} />
       {services.data && (
         <DataTable
           label={text.services}

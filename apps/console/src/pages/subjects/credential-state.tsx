@@ -1,6 +1,6 @@
 import { Badge } from '@mantine/core';
 import { type components } from '../../api/openapi.js';
-import { Countdown } from '../../components/time.js';
+import { Countdown, useNow } from '../../components/time.js';
 import { texts } from '../../texts/texts.js';
 
 type Credential = components['schemas']['CredentialDetails'];
@@ -9,13 +9,14 @@ type Credential = components['schemas']['CredentialDetails'];
 export function CredentialState({ credential }: { readonly credential: Credential }) {
   const { disabled, lockedUntil, mustChange } = credential;
   const { states } = texts.subjects;
+  const now = useNow(1_000);
   if (disabled)
     return (
       <Badge color="red" variant="light">
         {states.disabled}
       </Badge>
     );
-  if (lockedUntil !== undefined) {
+  if (lockedUntil !== undefined && Date.parse(lockedUntil) > now) {
     return (
       <Badge color="red" variant="light" tt="none">
         {states.locked} <Countdown until={lockedUntil} />
