@@ -295,6 +295,8 @@ export const en = {
       count: 'Refused requests',
       last: 'Last',
       remaining: 'Remaining',
+      requests: 'Most requests',
+      expires: 'Ends',
     },
     kinds: {
       'signal.spray': 'Spray: one caller or agent, many subjects',
@@ -326,6 +328,23 @@ export const en = {
     durations: { '900': '15 minutes', '3600': '1 hour', '86400': '1 day', '604800': '7 days' },
     submit: 'Set the override',
     done: 'The override is in force.',
+    overrides: 'Overrides',
+    noOverrides: 'No override is in force.',
+    overridesOfOne: 'Choose a tenant to see its overrides.',
+    requestsWithin: (limit: number, seconds: number, shadow: boolean): string =>
+      `${limit.toLocaleString()} in ${seconds} s${shadow ? ', reported only' : ''}`,
+    deleteOverride: {
+      title: 'Delete the override',
+      text: 'The limit of the policy applies again.',
+      submit: 'Delete',
+      done: 'The override is deleted.',
+    },
+    reset: {
+      title: 'Reset',
+      text: 'Sets the counter of this limit to zero, so new requests are admitted until the limit is reached again.',
+      submit: 'Reset the counter',
+      done: 'The counter is reset.',
+    },
   },
   tenants: {
     agents: 'Agents',

@@ -1,9 +1,10 @@
-import { Button, Text, Title } from '@mantine/core';
+import { Button, Group, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { api } from '../../api/client.js';
 import { type components } from '../../api/openapi.js';
 import { usePermission } from '../../api/session.js';
+import { ConfirmDialog } from '../../components/confirm-dialog.js';
 import { DataTable } from '../../components/data-table.js';
 import { Page } from '../../components/page.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
@@ -11,20 +12,23 @@ import { useTenant } from '../../components/tenant.js';
 import { Countdown, Time } from '../../components/time.js';
 import { texts } from '../../texts/texts.js';
 import { OverrideDialog } from './override-dialog.js';
-import { isNamed, type ShownRefusal } from './override-target.js';
+import { isNamed, targetOf, type ShownRefusal } from './override-target.js';
+import { Overrides } from './overrides.js';
+import { namesOf, Parties } from './parties.js';
 
 type AttackSignal = components['schemas']['AttackSignal'];
+type ResetBody = components['schemas']['ResetBody'];
 
 /** Each read is an event of the log, so it is not read more often. */
 const REFRESHED_MS = 15_000;
-/** Digits of a keyed hash that are shown: enough to tell callers apart. */
-const SHOWN_DIGITS = 12;
 
 /** Attacks of the last day, and what can be done about them. */
 export default function AttacksPage() {
   const tenant = useTenant();
   const mayOverride = usePermission('operate');
+  const mayRead = usePermission('read');
   const [overridden, setOverridden] = useState<ShownRefusal>();
+  const [reset, setReset] = useState<ShownRefusal>();
   const { data, error, refetch } = useQuery({
     queryKey: ['attacks', tenant],
     queryFn: async () =>
@@ -75,35 +79,83 @@ export default function AttacksPage() {
                 { title: columns.parties, cell: (party) => <Parties of={party} /> },
                 { title: columns.count, cell: ({ count }) => count.toLocaleString() },
                 { title: columns.last, cell: ({ last }) => <Time at={last} /> },
-                ...(mayOverride ? [{ title: texts.actions, cell: overrideButton(setOverridden) }] : []),
+                ...(mayOverride ? [{ title: texts.actions, cell: buttons(setOverridden, setReset) }] : []),
               ]}
             />
           </Part>
         </>
+      )}
+      {mayRead && (
+        <Part title={texts.attacks.overrides}>
+          {tenant === undefined ? (
+            <Text c="dimmed">{texts.attacks.overridesOfOne}</Text>
+          ) : (
+            <Overrides tenant={tenant} />
+          )}
+        </Part>
       )}
       <OverrideDialog
         party={overridden}
         names={overridden && namesOf(overridden)}
         onClose={() => setOverridden(undefined)}
       />
+      <ResetDialog party={reset} onClose={() => setReset(undefined)} />
     </Page>
   );
 }
 
-function overrideButton(choose: (party: ShownRefusal) => void) {
-  return function OverrideButton(party: ShownRefusal) {
+type Choose = (party: ShownRefusal) => void;
+
+function buttons(override: Choose, reset: Choose) {
+  return function Buttons(party: ShownRefusal) {
     if (!isNamed(party)) return null;
+    const actions = [
+      { title: texts.attacks.override, choose: override },
+      { title: texts.attacks.reset.title, choose: reset },
+    ];
     return (
-      <Button
-        size="xs"
-        variant="default"
-        aria-label={`${texts.attacks.override}: ${namesOf(party).join(', ') || texts.attacks.everybody}`}
-        onClick={() => choose(party)}
-      >
-        {texts.attacks.override}
-      </Button>
+      <Group gap="xs" wrap="nowrap">
+        {actions.map(({ title, choose }) => (
+          <Button
+            key={title}
+            size="xs"
+            variant="default"
+            aria-label={`${title}: ${nameOf(party)}`}
+            onClick={() => choose(party)}
+          >
+            {title}
+          </Button>
+        ))}
+      </Group>
     );
   };
+}
+
+const nameOf = (party: ShownRefusal): string => namesOf(party).join(', ') || texts.attacks.everybody;
+
+interface ResetDialogProps {
+  /** Undefined: closed. */
+  readonly party: ShownRefusal | undefined;
+  readonly onClose: () => void;
+}
+
+/** Sets the counter of a limit for a party to zero, with a reason. */
+function ResetDialog({ party, onClose }: ResetDialogProps) {
+  const { reset, dimensions } = texts.attacks;
+  const names = party === undefined ? [] : [dimensions[party.dimension], party.tenant, nameOf(party)];
+  return (
+    <ConfirmDialog
+      {...reset}
+      title={[reset.title, ...names].join(' · ')}
+      isOpen={party !== undefined}
+      onClose={onClose}
+      act={async (reason) => {
+        if (party === undefined) return;
+        const body = { ...targetOf(party), reason } as ResetBody;
+        await api.POST('/v1/tenants/{tenant}/limits/reset', { params: { path: { tenant: party.tenant } }, body });
+      }}
+    />
+  );
 }
 
 function Part({ title, children }: { readonly title: string; readonly children: ReactNode }) {
@@ -115,27 +167,6 @@ function Part({ title, children }: { readonly title: string; readonly children: 
       {children}
     </section>
   );
-}
-
-type NamedParties = Pick<AttackSignal, 'subject' | 'subjectKey' | 'callerKey' | 'callerTail' | 'agent' | 'callId'>;
-
-/** Who is meant, as far as events name them. A caller has a keyed hash and the last two digits, never a number. */
-function namesOf({ subject, subjectKey, callerKey, callerTail, agent, callId }: NamedParties): string[] {
-  const { attacks } = texts;
-  const short = (hash: string): string => `${hash.slice(0, SHOWN_DIGITS)}…`;
-  return [
-    ...(subject !== undefined ? [`${attacks.subject} ${subject}`] : []),
-    ...(subject === undefined && subjectKey !== undefined ? [`${attacks.subject} ${short(subjectKey)}`] : []),
-    ...(callerTail !== undefined ? [attacks.callerEnding(callerTail)] : []),
-    ...(callerKey !== undefined ? [`${attacks.caller} ${short(callerKey)}`] : []),
-    ...(agent !== undefined ? [`${attacks.agent} ${agent}`] : []),
-    ...(callId !== undefined ? [`${attacks.call} ${callId}`] : []),
-  ];
-}
-
-function Parties({ of: parties }: { readonly of: NamedParties }) {
-  const names = namesOf(parties);
-  return names.length === 0 ? texts.attacks.everybody : names.map((name) => <div key={name}>{name}</div>);
 }
 
 function extentOf({ subjects, callers, withinSeconds = 0 }: AttackSignal): string {

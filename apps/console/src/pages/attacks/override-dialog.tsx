@@ -52,7 +52,7 @@ function Override({ party, names, onClose }: OverrideProps) {
     onSuccess: async () => {
       announce(attacks.done);
       onClose();
-      await queries.invalidateQueries({ queryKey: ['attacks'] });
+      await queries.invalidateQueries({ queryKey: ['overrides', party.tenant] });
     },
   });
   const isComplete = reason.trim() !== '' && Number(limit) > 0 && Number(period) > 0;
