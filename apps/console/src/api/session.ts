@@ -5,6 +5,11 @@ import { ApiProblem, isRecord } from './problem.js';
 export const ROLES = ['viewer', 'operator', 'admin', 'auditor'] as const;
 export type OperatorRole = (typeof ROLES)[number];
 
+interface RoleGrant {
+  readonly role: OperatorRole;
+  readonly tenants: readonly string[] | null;
+}
+
 /** Who is signed in. */
 export interface OperatorSession {
   readonly operator: {
@@ -13,6 +18,8 @@ export interface OperatorSession {
     readonly roles: readonly OperatorRole[];
     /** Null: all tenants. */
     readonly tenants: readonly string[] | null;
+    /** Each role with its tenants. Null: all. */
+    readonly grants: readonly RoleGrant[];
   };
   readonly signedInAt: string;
   readonly expiresAt: string;
@@ -39,8 +46,12 @@ const PERMISSIONS: Readonly<Record<OperatorRole, readonly Permission[]>> = {
   auditor: ['audit'],
 };
 
-export const isPermitted = ({ operator }: OperatorSession, permission: Permission): boolean =>
-  operator.roles.some((role) => PERMISSIONS[role].includes(permission));
+/** @param tenant undefined: whether a role permits it for some tenant, for what belongs to no single one */
+export const isPermitted = ({ operator }: OperatorSession, permission: Permission, tenant?: string): boolean =>
+  operator.grants.some(
+    ({ role, tenants }) =>
+      PERMISSIONS[role].includes(permission) && (tenant === undefined || (tenants?.includes(tenant) ?? true)),
+  );
 
 /** The session, read once and again after each 401. */
 export const sessionQuery = queryOptions({
@@ -60,7 +71,9 @@ export function useSession(): OperatorSession {
   return session;
 }
 
-export const usePermission = (permission: Permission): boolean => isPermitted(useSession(), permission);
+/** @param tenant undefined: for some tenant */
+export const usePermission = (permission: Permission, tenant?: string): boolean =>
+  isPermitted(useSession(), permission, tenant);
 
 async function readSession(): Promise<SessionState> {
   const response = await fetch(SESSION).catch(() => {

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { api } from '../../api/client.js';
 import { type components } from '../../api/openapi.js';
-import { usePermission } from '../../api/session.js';
+import { isPermitted, usePermission, useSession, type OperatorSession } from '../../api/session.js';
 import { ConfirmDialog } from '../../components/confirm-dialog.js';
 import { DataTable } from '../../components/data-table.js';
 import { Page } from '../../components/page.js';
@@ -25,8 +25,9 @@ const REFRESHED_MS = 15_000;
 /** Attacks of the last day, and what can be done about them. */
 export default function AttacksPage() {
   const tenant = useTenant();
-  const mayOverride = usePermission('operate');
-  const mayRead = usePermission('read');
+  const session = useSession();
+  const mayOverride = usePermission('operate', tenant);
+  const mayRead = usePermission('read', tenant);
   const [overridden, setOverridden] = useState<ShownRefusal>();
   const [reset, setReset] = useState<ShownRefusal>();
   const { data, error, refetch } = useQuery({
@@ -79,7 +80,7 @@ export default function AttacksPage() {
                 { title: columns.parties, cell: (party) => <Parties of={party} /> },
                 { title: columns.count, cell: ({ count }) => count.toLocaleString() },
                 { title: columns.last, cell: ({ last }) => <Time at={last} /> },
-                ...(mayOverride ? [{ title: texts.actions, cell: buttons(setOverridden, setReset) }] : []),
+                ...(mayOverride ? [{ title: texts.actions, cell: buttons(session, setOverridden, setReset) }] : []),
               ]}
             />
           </Part>
@@ -106,9 +107,9 @@ export default function AttacksPage() {
 
 type Choose = (party: ShownRefusal) => void;
 
-function buttons(override: Choose, reset: Choose) {
+function buttons(session: OperatorSession, override: Choose, reset: Choose) {
   return function Buttons(party: ShownRefusal) {
-    if (!isNamed(party)) return null;
+    if (!isNamed(party) || !isPermitted(session, 'operate', party.tenant)) return null;
     const actions = [
       { title: texts.attacks.override, choose: override },
       { title: texts.attacks.reset.title, choose: reset },

@@ -17,7 +17,7 @@ const text = texts.attacks;
 
 /** The overrides of a tenant that have not ended. */
 export function Overrides({ tenant }: { readonly tenant: string }) {
-  const mayDelete = usePermission('operate');
+  const mayDelete = usePermission('operate', tenant);
   const queries = useQueryClient();
   const [deleted, setDeleted] = useState<OverrideState>();
   const deleteColumn: Column<OverrideState> = {

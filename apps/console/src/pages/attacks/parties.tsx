@@ -25,8 +25,8 @@ export function namesOf({ subject, subjectKey, callerKey, callerTail, agent, cal
 
 /** The parties with a link to the subject, for an operator who may read subjects. */
 export function Parties({ of: parties }: { readonly of: NamedParties & { readonly tenant: string } }) {
-  const mayRead = usePermission('read');
   const { tenant, subject } = parties;
+  const mayRead = usePermission('read', tenant);
   const names = namesOf(parties);
   if (names.length === 0) return texts.attacks.everybody;
   return names.map((name, index) => (

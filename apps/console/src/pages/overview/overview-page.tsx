@@ -20,9 +20,9 @@ const text = texts.overview;
 const REFRESH_MS = 30_000;
 
 export default function OverviewPage(): ReactNode {
-  const mayRead = usePermission('read');
-  const mayAudit = usePermission('audit');
   const tenant = useTenant();
+  const mayRead = usePermission('read', tenant);
+  const mayAudit = usePermission('audit', tenant);
   return (
     <Page title={texts.pages.overview}>
       {mayAudit && <Counts tenant={tenant} />}

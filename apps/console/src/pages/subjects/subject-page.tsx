@@ -24,7 +24,7 @@ const text = texts.subjects;
 
 export default function SubjectPage(): ReactNode {
   const path = usePath('tenant', 'subject');
-  const mayAudit = usePermission('audit');
+  const mayAudit = usePermission('audit', path.tenant);
   const details = useQuery({
     queryKey: ['subject', path.tenant, path.subject],
     queryFn: async () => (await api.GET('/v1/tenants/{tenant}/subjects/{subject}', { params: { path } })).data,
@@ -103,8 +103,8 @@ function SubjectActions({ path, credentials }: SubjectActionsProps) {
   const open = useQueryParameter('action');
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const mayOperate = usePermission('operate');
-  const mayManage = usePermission('manage');
+  const mayOperate = usePermission('operate', path.tenant);
+  const mayManage = usePermission('manage', path.tenant);
   const show = (action?: Action): void =>
     void navigate({ to: '/subjects/$tenant/$subject', params: path, search: { action }, replace: true });
   const reload = (): void => {

@@ -39,7 +39,7 @@ interface Reviewed {
 
 /** Every field with its value in force and the level that it comes from, and a draft of changes. */
 export function PolicyEditor({ tenant, agent }: PolicyEditorProps) {
-  const mayManage = usePermission('manage');
+  const mayManage = usePermission('manage', tenant);
   const [draft, setDraft] = useState<PolicyDraft>(new Map());
   const [wanted, setWanted] = useState('');
   const [reviewed, setReviewed] = useState<Reviewed>();

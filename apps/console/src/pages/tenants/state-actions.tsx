@@ -6,6 +6,7 @@ import { ConfirmDialog } from '../../components/confirm-dialog.js';
 import { texts } from '../../texts/texts.js';
 
 interface StateActionsProps {
+  readonly tenant: string;
   readonly name: string;
   readonly state: 'enabled' | 'disabled' | 'deleting';
   readonly disable: (reason: string) => Promise<unknown>;
@@ -23,9 +24,9 @@ export function StateBadge({ state }: Pick<StateActionsProps, 'state'>) {
 }
 
 /** The buttons of a tenant, agent or key. The API may demand a recent sign-in, which the page then offers. */
-export function StateActions({ name, state, disable, enable, rotate }: StateActionsProps) {
+export function StateActions({ tenant, name, state, disable, enable, rotate }: StateActionsProps) {
   const queries = useQueryClient();
-  const mayManage = usePermission('manage');
+  const mayManage = usePermission('manage', tenant);
   const [action, setAction] = useState<'disable' | 'enable' | 'rotate'>();
   const close = (): void => setAction(undefined);
   const { tenants } = texts;

@@ -72,7 +72,7 @@ interface ListProps {
 }
 
 function Agents({ tenant, show, onPolicy }: ListProps & { readonly onPolicy: (agent: string) => void }) {
-  const mayManage = usePermission('manage');
+  const mayManage = usePermission('manage', tenant);
   const { columns, agents, policy } = texts.tenants;
   const create = async ({ fields }: CreateValues): Promise<void> => {
     const { id = '', name } = fields;
@@ -126,6 +126,7 @@ function Agents({ tenant, show, onPolicy }: ListProps & { readonly onPolicy: (ag
               const path = '/v1/tenants/{tenant}/agents/{agent}';
               return (
                 <StateActions
+                  tenant={tenant}
                   name={row.agent}
                   state={row.state}
                   disable={(reason) => api.POST(`${path}/disable`, { params, body: { reason } })}
@@ -145,7 +146,7 @@ function Agents({ tenant, show, onPolicy }: ListProps & { readonly onPolicy: (ag
 }
 
 function Keys({ tenant, show }: ListProps) {
-  const mayManage = usePermission('manage');
+  const mayManage = usePermission('manage', tenant);
   const { columns, keys } = texts.tenants;
   const create = async ({ fields: { name = '', agent }, scopes }: CreateValues): Promise<void> => {
     const body = { name, scopes, ...(agent !== undefined && { agent }) } as components['schemas']['ApiKeyBody'];
@@ -188,6 +189,7 @@ function Keys({ tenant, show }: ListProps) {
               const path = '/v1/tenants/{tenant}/keys/{keyId}';
               return (
                 <StateActions
+                  tenant={tenant}
                   name={id}
                   state={state}
                   disable={(reason) => api.POST(`${path}/disable`, { params, body: { reason } })}

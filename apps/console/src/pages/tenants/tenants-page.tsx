@@ -77,6 +77,7 @@ export default function TenantsPage() {
               const params = { path: { tenant: row.tenant } };
               return (
                 <StateActions
+                  tenant={row.tenant}
                   name={row.tenant}
                   state={row.state}
                   disable={(reason) => api.POST('/v1/tenants/{tenant}/disable', { params, body: { reason } })}

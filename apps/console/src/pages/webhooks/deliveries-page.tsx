@@ -21,7 +21,7 @@ const ALL = '';
 export default function DeliveriesPage(): ReactNode {
   const path = usePath('tenant', 'webhook');
   const [state, setState] = useState<DeliveryState | typeof ALL>(ALL);
-  const mayManage = usePermission('manage');
+  const mayManage = usePermission('manage', path.tenant);
   const webhook = useQuery({
     queryKey: ['webhook', path.tenant, path.webhook],
     queryFn: async () => (await api.GET('/v1/tenants/{tenant}/webhooks/{webhook}', { params: { path } })).data,
