@@ -107,7 +107,7 @@ export const POSTGRES_TERMINATED: Fault = {
 
 export const POSTGRES_CUT: Fault = {
   name: 'connections to PostgreSQL cut',
-  short: true,
+  short: false,
   run: (cell, { runs }) =>
     times(runs, async () => {
       for (let cut = 0; cut < CUTS; cut++) {
