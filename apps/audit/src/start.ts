@@ -25,6 +25,8 @@ import { DeadLettersModule, FactsModule } from './trail/trail.module.js';
 
 /** How often keys of subjects under an old key are encrypted again, in milliseconds. */
 const REWRAP_MS = 600_000;
+/** Facts of this time share a fetch and their statements, in milliseconds: a part of the delay of an event. */
+const GATHER_MS = 100;
 /** How often the entries of old shards are removed, in milliseconds. */
 const PRUNE_MS = 30_000;
 /** How often old counts of events are removed, in milliseconds. */
@@ -70,6 +72,7 @@ export async function start(
       group: 'audit',
       messages: [FactRecorded],
       maxInFlight: settings.MAX_IN_FLIGHT,
+      gatherMs: GATHER_MS,
     });
     await Promise.all([deadLetters.listen(), facts.listen(), completeness.start(recordFacts)]);
     await consumeCheckpoints(host, database, new PostgresCheckpoints(database), logKeys);

@@ -3,6 +3,9 @@ import { PostgresDeliveries, type Database } from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
 import { type Host } from './host.js';
 
+/** No caller waits for these records; they may be this much later, in milliseconds. */
+const GATHER_MS = 250;
+
 /** How records that are no messages of the bus are consumed. */
 export interface RecordConsumption {
   readonly host: Host;
@@ -35,6 +38,7 @@ export async function consumeRecords(options: RecordConsumption): Promise<void> 
       group,
       topics: [topic],
       maxInFlight,
+      gatherMs: GATHER_MS,
       onFatal: host.fatal,
       poisonHandling: {
         deliveries: new PostgresDeliveries(database),

@@ -286,7 +286,7 @@ export class Host {
   async busApp(
     module: RootModule,
     database: Database,
-    options: Pick<BusAppOptions, 'group' | 'messages' | 'slow' | 'maxInFlight' | 'sign'>,
+    options: Pick<BusAppOptions, 'group' | 'messages' | 'slow' | 'maxInFlight' | 'gatherMs' | 'sign'>,
   ): Promise<INestMicroservice> {
     const app = await createBusApp(module, {
       ...{ broker: this.broker, deliveries: new PostgresDeliveries(database), logger: new NestLogger(this.logger) },

@@ -44,6 +44,11 @@ export interface ConsumeOptions {
    */
   readonly isUnordered?: boolean;
   /**
+   * The pause after a fetch with records, in milliseconds, for records that nobody waits for: those that arrive in it
+   * share the next fetch, and their offsets are committed less often. Default: none.
+   */
+  readonly gatherMs?: number;
+  /**
    * Records that wait for a scarce resource, such as argon2 hashing. They have `maxInFlight` slots of their own, so
    * other records never wait behind them. Default: none.
    */

@@ -17,6 +17,8 @@ const READ_BACK_GROUP = 'audit-read-back';
 const SEARCH_MS = 5_000;
 /** Events that are read back at a time; they share statements. */
 const MAX_IN_FLIGHT = 1_024;
+/** The read-back compares with hours of tolerance. */
+const GATHER_MS = 250;
 
 export interface OpenedCompleteness {
   /** Begins to compare. @param recordFacts records facts of the audit service itself */
@@ -83,7 +85,7 @@ async function readBack(host: Host, database: Database, fatal: FatalHandler, ent
   };
   const subscription = await host.broker.consume(
     {
-      ...{ group: READ_BACK_GROUP, topics: [topic], maxInFlight: MAX_IN_FLIGHT, onFatal: fatal },
+      ...{ group: READ_BACK_GROUP, topics: [topic], maxInFlight: MAX_IN_FLIGHT, gatherMs: GATHER_MS, onFatal: fatal },
       // Events of one subject, or of a tenant without a subject, have one key: each would wait for the batch of the one before.
       isUnordered: true,
       poisonHandling: {

@@ -34,6 +34,8 @@ export interface BusServerOptions {
   readonly messages: readonly MessageClass[];
   readonly logger?: Pick<LoggerService, 'warn' | 'error'>;
   readonly maxInFlight?: number;
+  /** See `ConsumeOptions.gatherMs`. */
+  readonly gatherMs?: number;
   /** Messages with handlers that wait for a scarce resource, such as argon2 hashing; see `ConsumeOptions.isSlow`. */
   readonly slow?: readonly MessageClass[];
   /** Finds records that crash the process; see {@link Deliveries}. */
@@ -105,7 +107,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
   }
 
   async #start(): Promise<void> {
-    const { broker, group, maxInFlight, deliveries, onFatal } = this.#options;
+    const { broker, group, maxInFlight, gatherMs, deliveries, onFatal } = this.#options;
     for (const [pattern, handler] of this.messageHandlers) {
       if (!this.#classes.has(pattern)) throw misconfigured(`${pattern} has a handler but is not in messages`);
       this.#handlers.set(pattern, handler as Handler);
@@ -132,6 +134,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
         onFatal,
         isSlow,
         ...(maxInFlight === undefined ? {} : { maxInFlight }),
+        ...(gatherMs === undefined ? {} : { gatherMs }),
         ...(poisonHandling && { poisonHandling }),
       },
       (record) => this.#process(record),

@@ -5,7 +5,7 @@ import { Kafka, logLevel, type Admin } from 'kafkajs';
 import { eventually } from '@countersign/testing';
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Ctx, Payload } from '@nestjs/microservices';
-import { type ConsumedRecord } from '../../broker.js';
+import { type ConsumedRecord, type Subscription } from '../../broker.js';
 import {
   TestReply,
   TestRequest,
@@ -182,6 +182,30 @@ describe('a group consumer', () => {
     await broker.send([record(STATE, 'k', 'v')]);
     await until(() => seen.length === 1, 'the record');
     expect(faults).toEqual([]);
+  });
+
+  it('takes the records that arrive in its gathering pause with the next fetch, and ends the pause on close', async () => {
+    const seen: Record<string, string[]> = { gathering: [], other: [] };
+    const consume = (group: string, gatherMs?: number): Promise<Subscription> =>
+      broker.consume(
+        { group, topics: [STATE.name], onFatal: throwFatal, ...(gatherMs !== undefined && { gatherMs }) },
+        (read) => Promise.resolve(void seen[group]?.push(textOf(read))),
+      );
+    // Longer than the test: only the close ends the pause.
+    const gathering = await consume('gathering', 600_000);
+    await (
+      await consume('other')
+    ).ready;
+    await gathering.ready;
+    await broker.send([record(STATE, 'a', 'first')]);
+    await until(() => seen['gathering']?.length === 1, 'the first record begins the pause');
+    await broker.send([record(STATE, 'a', 'second'), record(STATE, 'b', 'third')]);
+    await until(() => seen['other']?.length === 3, 'another group has the later records');
+    expect(seen['gathering']).toEqual(['first']);
+    await gathering.close();
+    await consume('gathering');
+    await until(() => seen['gathering']?.length === 3, 'the next member has the later records');
+    expect(seen['gathering']).toEqual(['first', 'second', 'third']);
   });
 
   it('does not wait on close for a record that waits for its retry, and begins no further record', async () => {

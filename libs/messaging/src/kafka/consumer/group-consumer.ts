@@ -15,6 +15,10 @@ import { watchConsumer } from './consumer-watchdog.js';
 
 /** Interval of commits, in milliseconds. Progress since the last commit is repeated after a crash. */
 const COMMIT_EVERY_MS = 200;
+/** The same for records that nobody waits for: a longer quarantine after a crash delays no caller. */
+const COMMIT_GATHERED_EVERY_MS = 1_000;
+/** A consumer that gathers takes the records of all partitions of a fetch at once, so that it pauses once. */
+const MAX_PARTITIONS_AT_ONCE = 64;
 const FINAL_COMMIT_ATTEMPTS = 5;
 const DEFAULT_IN_FLIGHT = 64;
 const DEFAULT_DRAIN_MS = 10_000;
@@ -45,7 +49,11 @@ export class GroupConsumer implements Subscription {
   #generation = 0;
   /** The commit of kafkajs without its retries, which would repeat old offsets for partitions that have moved since. */
   #commitOffsets: ((offsets: Offsets) => Promise<void>) | undefined;
+  readonly #commitEveryMs: number;
   #timer: NodeJS.Timeout | undefined;
+  /** The pause of {@link ConsumeOptions.gatherMs} in progress, and what ends it. */
+  #gathering: Promise<void> | undefined;
+  #endGathering: () => void = () => undefined;
   #committing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #resolveReady: () => void = () => undefined;
@@ -61,6 +69,7 @@ export class GroupConsumer implements Subscription {
     const { client, names } = context;
     this.#consumer = consumer;
     this.#names = names;
+    this.#commitEveryMs = options.gatherMs === undefined ? COMMIT_EVERY_MS : COMMIT_GATHERED_EVERY_MS;
     this.#meter = new LagMeter(client, names, options);
     const { poisonHandling } = options;
     const quarantine =
@@ -126,10 +135,16 @@ export class GroupConsumer implements Subscription {
       throw brokerUnavailable('be subscribed to', error);
     }
     const member = new GroupConsumer(consumer, context, options, handle);
+    const { gatherMs } = options;
     member.#running = consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      eachBatch: (payload) => Promise.resolve(member.#takeBatch(payload)),
+      partitionsConsumedConcurrently: gatherMs === undefined ? 1 : MAX_PARTITIONS_AT_ONCE,
+      eachBatch: async (payload) => {
+        member.#takeBatch(payload);
+        // kafkajs fetches again when all partitions of this fetch are done.
+        if (gatherMs !== undefined) await member.#gather(gatherMs);
+      },
     });
     // It can only report a crash, and the watchdog observes that.
     member.#running.catch(() => undefined);
@@ -148,6 +163,7 @@ export class GroupConsumer implements Subscription {
   async #close(drainMs: number): Promise<void> {
     this.#rejectReady(brokerUnavailable('be joined before the consumer was closed'));
     for (const state of this.#flow.partitions) this.#pause(state);
+    this.#endGathering();
     await this.#flow.drain(drainMs);
     for (let attempt = 0; attempt < FINAL_COMMIT_ATTEMPTS && !(await this.#commit()); attempt++) {
       await new Promise((resolve) => setTimeout(resolve, COMMIT_EVERY_MS));
@@ -178,6 +194,20 @@ export class GroupConsumer implements Subscription {
     const isCut = last !== batch.messages.at(-1)?.offset;
     if (isCut || state.unfinishedCount > this.#flow.maxOpen) this.#pause(state);
     if (isCut) void this.#commit();
+  }
+
+  /** One pause for all partitions of a fetch. `close` ends it. */
+  async #gather(ms: number): Promise<void> {
+    if (this.#closing !== undefined) return;
+    this.#gathering ??= new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.#endGathering(), ms);
+      this.#endGathering = () => {
+        clearTimeout(timer);
+        this.#gathering = undefined;
+        resolve();
+      };
+    });
+    await this.#gathering;
   }
 
   #onAssigned(assignment: Readonly<Record<string, readonly number[]>>): void {
@@ -212,7 +242,7 @@ export class GroupConsumer implements Subscription {
 
   #onProgress(state: PartitionState): void {
     if (state.isPaused && this.#closing === undefined && this.#flow.hasRoom(state)) this.#resume(state);
-    this.#timer ??= setTimeout(() => void this.#commit(), COMMIT_EVERY_MS);
+    this.#timer ??= setTimeout(() => void this.#commit(), this.#commitEveryMs);
   }
 
   /**
