@@ -112,7 +112,9 @@ export class BusSettings extends HttpSettings {
   @Max(36_500)
   AUDIT_RETENTION_DAYS: number = 0;
 
-  @Meaning('Longest time that a record waits for others to share a batch, under load only; 0 disables batching by time')
+  @Meaning(
+    'Longest time that a record waits for others to share a batch, only while the processors of the machine are busy; 0 disables batching by time',
+  )
   @IsInt()
   @Min(0)
   @Max(1000)

@@ -13,6 +13,7 @@ import {
 import { brokerUnavailable } from '../request-reply/bus-errors.js';
 import { acceptLoss } from './admin/accept-loss.js';
 import { BatchSender } from './producer/batch-sender.js';
+import { ProcessorLoad } from './producer/processor-load.js';
 import { BrokerClock } from './broker-clock.js';
 import { GroupConsumer } from './consumer/group-consumer.js';
 import { BrokerHealth } from './health.js';
@@ -56,12 +57,14 @@ export class KafkaBroker extends Broker {
         this.#warned.add(line);
       },
     };
+    const load = new ProcessorLoad();
     const sender = (): BatchSender =>
       new BatchSender({
         producer: () => this.#client.producer(),
         health: this.#health,
         clock: this.#clock,
         lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
+        isBusy: () => load.isBusy(),
         clusterName: (topic) => this.#names.inCluster(topic),
         listTopics: async () => new Set(await this.#client.withAdmin((admin) => admin.listTopics())),
         isEphemeral: isReplyTopic,

@@ -34,7 +34,7 @@ async function endOfTopic(): Promise<number> {
 }
 
 /** A sender on a real producer that writes batches with a record of the tenant `held` only after `release`. */
-function open(lingerMs: number) {
+function open(lingerMs: number, isBusy = true) {
   const client = new KafkaClient({ brokers, clientId: 'batch-sender' });
   const batches: string[][] = [];
   const gates: (() => void)[] = [];
@@ -53,6 +53,7 @@ function open(lingerMs: number) {
     health,
     clock: new BrokerClock(),
     lingerMs,
+    isBusy: () => isBusy,
     clusterName: (topic) => topic,
     listTopics: async () => new Set(await client.withAdmin((admin) => admin.listTopics())),
     isEphemeral: () => false,
@@ -171,6 +172,14 @@ describe('BatchSender', () => {
     await Promise.all([fed, ...gathering]);
     const withQuiet = batches.find((batch) => batch.includes('quiet v'));
     expect(withQuiet?.length).toBeLessThan(11);
+    await sender.close();
+  });
+
+  it('lets no record wait while a processor is idle, however many are expected', async () => {
+    // Far longer than the test.
+    const { sender } = open(600_000, false);
+    await Promise.all(Array.from({ length: 50 }, (_, n) => sender.send(recordOf('', String(n)))));
+    await sender.send(recordOf('', 'alone'));
     await sender.close();
   });
 });

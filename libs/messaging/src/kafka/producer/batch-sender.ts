@@ -46,6 +46,8 @@ export interface BatchSenderOptions {
   readonly clock: BrokerClock;
   /** The longest time that a record waits for others, in milliseconds. 0: none. */
   readonly lingerMs: number;
+  /** Whether the processors of the machine are busy: only then does a record wait for others. */
+  readonly isBusy: () => boolean;
   /** The name of a topic in the cluster. */
   readonly clusterName: (topic: string) => string;
   /** Names of all topics in the cluster. */
@@ -201,15 +203,16 @@ export class BatchSender {
 
   /**
    * Waits for more records: until the batch is full, until no record has come for a while, and `lingerMs` at most. Does
-   * not wait when no second record is expected, as in quiet hours. After a linger that gathered nothing, as for a
-   * sequential client, the next ones are skipped.
+   * not wait while a processor is idle, nor when no second record is expected. After a linger that gathered nothing, as for
+   * a sequential client, the next ones are skipped.
    */
   async #linger(): Promise<void> {
     const { lingerMs } = this.#options;
     const before = this.#waiting.length;
     const began = performance.now();
     const canLinger = before < FULL_BATCH && !this.#hasNewcomer && !this.#closed;
-    if (canLinger && this.#recordsPerMs * lingerMs >= 1 && --this.#lingersToSkip < 0) {
+    const isExpected = this.#recordsPerMs * lingerMs >= 1;
+    if (canLinger && isExpected && this.#options.isBusy() && --this.#lingersToSkip < 0) {
       const end = began + lingerMs;
       for (let previous = 0; previous < this.#waiting.length && this.#waiting.length < FULL_BATCH && !this.#closed;) {
         previous = this.#waiting.length;
