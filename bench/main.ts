@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- verify|hop|path|quiet|growth|idle|enum|limits|flood|fairness|rewrap|memory|export|log [options]]`; `verify` by default.
+ * `npm run bench [-- verify|hop|path|quiet|growth|idle|enum|limits|flood|fairness|rewrap|memory|export|log|console [options]]`; `verify` by default.
  *
  * verify: verified PINs per second beside a bare argon2 loop. --rounds --seconds --in-flight --layout separate|one
  * hop:    a request and its reply over the bus beside kafkajs by hand, 1 and 50 in flight. --rounds --seconds --brokers 1|3
@@ -20,6 +20,7 @@
  * log:    events per second into the audit log, delay until they are published, leaves verified per second. --events --batch
  *         --bytes --in-flight --rate --seconds --leaves
  * export: events a second and memory of the audit service during exports. --rows --formats --rounds
+ * console: latency of the requests of the console's pages over full tables. --subjects --events --requests
  */
 const benches = [
   'verify',
@@ -36,6 +37,7 @@ const benches = [
   'memory',
   'export',
   'log',
+  'console',
 ];
 if (process.argv[2]?.startsWith('--') ?? true) process.argv.splice(2, 0, 'verify');
 const bench = process.argv[2] ?? '';

@@ -4,13 +4,13 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
-import { openDatabase, type Database } from '@countersign/persistence';
-import { TiledTree } from '@countersign/transparency-log';
+import { openDatabase } from '@countersign/persistence';
 import { processorMs } from '@countersign/testing';
 import { AUDIT_MIGRATIONS } from '../../apps/audit/migrations/index.js';
 import { startApp, type Running } from '../children.js';
 import { options } from '../options.js';
 import { keep, row, say } from '../report.js';
+import { fillLog, LOG_TENANTS } from '../stored-log.js';
 
 /**
  * Exports all events of the audit service, a process of its own, in each format, while its resident memory is sampled. The
@@ -21,6 +21,7 @@ const rows = Number(given.rows);
 const GOAL_PER_SECOND = 20_000;
 const GOAL_MIB = 200;
 const TENANT = 'tenant-7';
+const LOG_ORIGIN = 'bench.example/audit';
 const ADMIN_KEY = randomBytes(24).toString('base64url');
 
 interface Measured {
@@ -31,24 +32,6 @@ interface Measured {
   readonly peakMib: number;
   readonly processorMsOfService: number;
 }
-
-const ADD = `
-INSERT INTO audit.entries (idx, event_id, kind, tenant, subject, call_id, time, value, partition_key, recorded_at)
-SELECT i, id, 'attempt.decided', 'tenant-' || i % 50, 'customer-' || i % 5000, 'call-' || i / 3, now(), convert_to(format(
-  '{"activity_id":1,"activity_name":"Logon","category_uid":3,"class_uid":3002,"type_uid":300201,"time":%s,'
-  '"severity_id":2,"severity":"Low","metadata":{"version":"1.8.0","uid":"%s","original_event_uid":"%s",'
-  '"correlation_uid":"call-%s","sequence":%s,"tenant_uid":"tenant-%s","logged_time":%s,'
-  '"log_name":"countersign.audit.events","product":{"name":"Countersign","vendor_name":"Countersign",'
-  '"feature":{"name":"verification"}}},"user":{"uid":"customer-%s","type_id":1,"type":"User"},"status_id":2,'
-  '"status":"Failure","status_code":"PIN_MISMATCH","status_detail":"INVALID_CREDENTIALS","auth_protocol_id":99,'
-  '"auth_protocol":"PIN","auth_factors":[{"factor_type_id":11,"factor_type":"Password"}],"is_mfa":false,'
-  '"is_remote":true,"logon_type_id":99,"logon_type":"Telephony","service":{"name":"verification"},'
-  '"session":{"uid":"call-%s"},"unmapped":{"kind":"attempt.decided","attempt":%s,"level":"none",'
-  '"channel":"swaig","agent":"agent-%s","verification_id":"%s","sealed":"%s"}}',
-  1788000000000 + i, id, gen_random_uuid(), i / 3, i, i % 50, 1788000000000 + i, i % 5000, i / 3, i % 7, i % 90,
-  gen_random_uuid(), md5(random()::text) || md5(random()::text) || md5(random()::text)), 'UTF8'), 'k', now()
-FROM (SELECT i, gen_random_uuid() AS id FROM generate_series($1::int, $2::int) i) numbered
-RETURNING idx, sha256('\\x00'::bytea || value) AS leaf`;
 
 const results: Measured[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
@@ -63,11 +46,11 @@ try {
   const env = {
     ...{ DATABASE_URL: postgres.url, HOST: '127.0.0.1' },
     ...{ ADMIN_API_KEY: ADMIN_KEY, AUDIT_KEYS: `k1:${randomBytes(32).toString('base64url')}` },
-    ...{ AUDIT_PORT: '0', OPS_PORT: '0', LOG_LEVEL: 'info', LOG_ORIGIN: 'bench.example/audit' },
+    ...{ AUDIT_PORT: '0', OPS_PORT: '0', LOG_LEVEL: 'info', LOG_ORIGIN },
   };
   let service: Running | undefined;
   try {
-    await fillLog(database);
+    await fillLog(database, rows, LOG_ORIGIN);
     service = await startApp('audit', env, join(folder, 'log'), join('bench', 'audit-service.js'));
     const warm = await measureExport(service, 'warm-up', `format=ndjson&tenant=${TENANT}`);
     say(`warm-up: ${warm.events} events`);
@@ -96,35 +79,6 @@ const isReached = results.every(({ perSecond, peakMib }) => perSecond >= GOAL_PE
 keep('export', { at: new Date().toISOString(), rows, isReached, results });
 if (!isReached) process.exitCode = 1;
 
-/**
- * Adds events of the size and form of real ones as the sequencer would leave them, but for the full tiles: it continues after
- * them. They count as published.
- */
-async function fillLog(database: Database): Promise<void> {
-  const CHUNK = 50_000;
-  const tree = TiledTree.empty();
-  for (let from = 0; from < rows; from += CHUNK) {
-    const added = await database.query<{ idx: string; leaf: Buffer }>(ADD, [from, Math.min(rows, from + CHUNK) - 1]);
-    tree.append(added.sort((a, b) => Number(a.idx) - Number(b.idx)).map(({ leaf }) => leaf));
-    say(`${tree.size} of ${rows} events`);
-  }
-  const tiles = tree.partialTiles();
-  await database.query(
-    `INSERT INTO audit.tiles (level, tile_index, width, hashes)
-     SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::smallint[], $4::bytea[])`,
-    [
-      tiles.map(({ level }) => level),
-      tiles.map(({ index }) => index),
-      tiles.map(({ width }) => width),
-      tiles.map(({ data }) => data),
-    ],
-  );
-  const state = [tree.size, tree.range.serialize(), 'bench.example/audit'];
-  await database.query('UPDATE audit.log_state SET size = $1, compact_range = $2, origin = $3', state);
-  await database.query('UPDATE audit.publish_cursor SET next_idx = $1', [tree.size]);
-  await database.query('VACUUM ANALYZE audit.entries');
-}
-
 async function measureExport({ urls, pid }: Running, name: string, query: string): Promise<Measured> {
   let peakMib = residentMib(pid);
   const sampler = setInterval(() => (peakMib = Math.max(peakMib, residentMib(pid))), 20);
@@ -132,7 +86,7 @@ async function measureExport({ urls, pid }: Running, name: string, query: string
   const begun = performance.now();
   const { bytes } = await download(`${urls['audit']}/v1/events/export?${query}`).finally(() => clearInterval(sampler));
   const seconds = (performance.now() - begun) / 1000;
-  const events = query.includes('tenant=') ? rows / 50 : rows;
+  const events = query.includes('tenant=') ? rows / LOG_TENANTS : rows;
   const measured = {
     ...{ name, events, perSecond: events / seconds, mibPerSecond: bytes / seconds / 1024 ** 2, peakMib },
     processorMsOfService: (processorMs(pid) ?? NaN) - processorBefore,

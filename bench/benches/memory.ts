@@ -26,7 +26,9 @@ await BenchRig.with(async (rig) => {
   const random = (): string => randomBytes(32).toString('base64url');
   const [ring, identifier] = [`k1:${random()}`, random()];
   const room = { HASH_QUEUE: String(attempts), MAX_IN_FLIGHT: String(attempts), REPLY_TIMEOUT_MS: '25000' };
-  const env = { ...room, CREDENTIAL_KEYS: ring, IDENTIFIER_KEY: identifier };
+  // All attempts come from one address.
+  const listener = { HTTP_MAX_CONNECTIONS_PER_ADDRESS: String(2 * attempts) };
+  const env = { ...room, ...listener, CREDENTIAL_KEYS: ring, IDENTIFIER_KEY: identifier };
   const installed = await rig.install('separate', { subjects: 1, env });
   // One subject for each attempt, because attempts at one subject are handled one after the other.
   const callers = await storeSubjects(rig.databaseUrl, ring, attempts, attempts);
@@ -37,13 +39,16 @@ await BenchRig.with(async (rig) => {
   base = mebibytes(pid, 'VmRSS');
   peak = base;
   const watch = setInterval(() => (peak = Math.max(peak, mebibytes(pid, 'VmRSS'))), 20);
-  for (let wave = 1; wave <= Number(given.waves); wave++) {
-    say(`${attempts} attempts at once, ${wave} of ${given.waves}`);
-    for (const answer of await Promise.all(Array.from({ length: attempts }, (_, n) => attempt(product, n)))) {
-      answers[answer] = (answers[answer] ?? 0) + 1;
+  try {
+    for (let wave = 1; wave <= Number(given.waves); wave++) {
+      say(`${attempts} attempts at once, ${wave} of ${given.waves}`);
+      for (const answer of await Promise.all(Array.from({ length: attempts }, (_, n) => attempt(product, n)))) {
+        answers[answer] = (answers[answer] ?? 0) + 1;
+      }
     }
+  } finally {
+    clearInterval(watch);
   }
-  clearInterval(watch);
 });
 
 const limit = base + threads * HASH_MIB + SLACK_MIB;
