@@ -18,7 +18,7 @@ export function CredentialState({ credential }: { readonly credential: Credentia
     );
   if (lockedUntil !== undefined && Date.parse(lockedUntil) > now) {
     return (
-      <Badge color="red" variant="light" tt="none">
+      <Badge color="red" variant="light" tt="none" miw="max-content">
         {states.locked} <Countdown until={lockedUntil} />
       </Badge>
     );
