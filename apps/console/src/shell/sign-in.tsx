@@ -5,7 +5,7 @@ import { sessionQuery, signInAddress, signInWithKey, type SignInMethod } from '.
 import { ProblemAlert } from '../components/problem-alert.js';
 import { texts } from '../texts/texts.js';
 
-/** Instead of every page, while nobody is signed in. */
+/** Shown instead of every page, until an operator is signed in. */
 export function SignIn({ method }: { readonly method: SignInMethod }) {
   useEffect(() => {
     document.title = texts.titleOf(texts.signIn.title);

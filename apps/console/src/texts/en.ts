@@ -392,7 +392,7 @@ export const en = {
     rotateText: 'New secrets are made and shown once. The old ones stay valid for one day.',
     rotated: 'New secrets were made.',
     secretsTitle: 'Shown once',
-    secretsText: 'Store these now: nobody can show them again.',
+    secretsText: 'Store these now: they cannot be shown again.',
     secretsStored: 'I have stored them',
     secretNames: { username: 'User name', password: 'Password', apiKey: 'API key', key: 'API key' },
     levels: {

@@ -10,7 +10,7 @@ import { derivedFrom } from './session-cookies.js';
 const TIMEOUT_SECONDS = 5;
 /** The description of the provider is read again after this time, in milliseconds. */
 const DISCOVERY_MS = 3_600_000;
-/** Sign-ins whose code is being exchanged. Anybody can send codes. */
+/** Sign-ins whose code is being exchanged, at most. A client needs no credentials to send codes. */
 const MAX_EXCHANGES = 64;
 /** Least time for the person to return after the authentication at the provider, in seconds. */
 const RETURN_SECONDS = 300;

@@ -18,7 +18,7 @@ import {
 import { sha256 } from '@countersign/crypto';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
 
-/** Most sign-ins that a copy begins or takes at a time. Anybody can do that, and a flood must not delay the lookups of sessions. */
+/** Most sign-ins that a copy begins or takes at a time. They need no credentials, and a flood must not delay lookups of sessions. */
 const MAX_SIGN_INS_IN_FLIGHT = 16;
 
 type NewSession = Omit<FieldsOf<OperatorSessionStartRequested>, 'commandId' | 'idHash'>;

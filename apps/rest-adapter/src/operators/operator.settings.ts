@@ -108,7 +108,7 @@ export function readProvider(settings: OperatorSettings): ProviderSettings | und
   };
 }
 
-/** Whether a URL is on this machine, where nobody reads along. */
+/** Whether a URL is on this machine, so that its traffic crosses no network. */
 const isLoopback = ({ hostname }: URL): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 
 function IsIssuer(): PropertyDecorator {
