@@ -1,6 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AttemptsReported, encodeMessage, factRecorded, message, type Message } from '@countersign/contracts';
+import {
+  AttemptsReported,
+  encodeMessage,
+  FactRecorded,
+  factRecorded,
+  message,
+  type Message,
+} from '@countersign/contracts';
 import { type HostedService } from '@countersign/hosting';
 import { MemoryBroker } from '@countersign/messaging';
 import { openDatabase, type Database } from '@countersign/persistence';
@@ -93,6 +100,25 @@ describe('the audit service', () => {
     const metrics = await register.getSingleMetricAsString('countersign_audit_differences');
     expect(metrics).toContain('{difference="not_logged"} 1');
     expect(metrics.match(/ [1-9]\d*$/gm)).toHaveLength(1);
+  });
+
+  it('writes a dead letter for a fact with a time that no program can compare, and records the next fact of its key', async () => {
+    const fields = { tenant: 'acme', subject: 'bob' };
+    const next = factRecorded('subject.changed', new Date(), fields);
+    const unreadable = factRecorded('subject.changed', new Date(), fields);
+    await send(message(FactRecorded, { ...unreadable, time: '2026-W47-7' }));
+    await send(next);
+    await eventually(
+      'the next fact and the dead letter are events',
+      async () => {
+        const kinds = await tables.query<{ kind: string }>(
+          `SELECT kind FROM audit.entries WHERE event_id IN ($1, $2) OR kind = 'message.dead_lettered' ORDER BY kind`,
+          [next.factId, unreadable.factId],
+        );
+        return kinds.map(({ kind }) => kind).join() === 'message.dead_lettered,subject.changed';
+      },
+      10_000,
+    );
   });
 
   it.each([

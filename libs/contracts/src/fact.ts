@@ -3,7 +3,6 @@ import { Type } from 'class-transformer';
 import {
   IsIn,
   IsInt,
-  IsISO8601,
   IsObject,
   IsOptional,
   IsString,
@@ -17,6 +16,7 @@ import { Actor } from './management/actor.js';
 import { message, Message, type FieldsOf } from './messages/message.js';
 import { IsName } from './names.js';
 import { TOPICS } from './topics.js';
+import { IsUtcTime } from './utc-time.js';
 import {
   ATTESTATION_PATTERN,
   LEVELS,
@@ -129,7 +129,7 @@ export class FactRecorded extends Message {
   @IsUUID() factId!: string;
   @IsIn(FACT_KINDS) kind!: FactKind;
   /** Database time of the transaction, ISO 8601 UTC. Facts of the adapters have the time of their process. */
-  @IsISO8601() time!: string;
+  @IsUtcTime() time!: string;
   /** The tenant, or {@link INSTALLATION}. */
   @Matches(/^(_installation|[a-z0-9][a-z0-9_-]{0,62})$/) tenant!: string;
   @IsOptional() @IsName() agent?: string;

@@ -4,6 +4,7 @@ export * from './messages/signed-replies.js';
 export * from './verification/binding.js';
 export * from './topics.js';
 export * from './names.js';
+export * from './utc-time.js';
 export * from './management/actor.js';
 export * from './management/policy.js';
 export * from './texts.js';

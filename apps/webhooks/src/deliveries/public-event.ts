@@ -1,3 +1,4 @@
+import { isUtcTime } from '@countersign/contracts';
 import { ServiceError } from '@countersign/runtime';
 import { type WebhookEvent } from './deliveries.ports.js';
 
@@ -19,7 +20,7 @@ export interface PublicEventRecord {
 export function readPublicEvent({ key, value, headers }: PublicEventRecord): WebhookEvent {
   const { ce_id: id = '', ce_type: type = '', ce_time: time = '', ce_tenant: tenant = '', ce_source: source } = headers;
   const kind = TYPE.exec(type)?.[1];
-  if (!UUID.test(id) || kind === undefined || tenant === '' || Number.isNaN(Date.parse(time))) {
+  if (!UUID.test(id) || kind === undefined || tenant === '' || !isUtcTime(time)) {
     throw new ServiceError(
       'MESSAGE_UNREADABLE',
       'a record of the public topic is no CloudEvent of this product',

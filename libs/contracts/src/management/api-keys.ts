@@ -6,7 +6,6 @@ import {
   IsArray,
   IsIn,
   IsInt,
-  IsISO8601,
   IsOptional,
   IsString,
   Length,
@@ -21,6 +20,7 @@ import { DIRECTORY_STATES, DirectoryCommand, MAX_PAGE_SIZE, type DirectoryState 
 import { Message } from '../messages/message.js';
 import { IsName } from '../names.js';
 import { TOPICS } from '../topics.js';
+import { IsUtcTime } from '../utc-time.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
@@ -48,7 +48,7 @@ export class ApiKeyCreateRequested extends ApiKeyCommand {
   /** Present exactly with the scope `verify`. */
   @IsOptional() @IsName() agent?: string;
   /** Absent: the key does not expire. */
-  @IsOptional() @IsISO8601() expiresAt?: string;
+  @IsOptional() @IsUtcTime() expiresAt?: string;
   @Matches(HEX_64) hash!: string;
 }
 
@@ -110,7 +110,7 @@ export class ApiKeyUseReported extends Message {
   @IsName() tenant!: string;
   @IsName() keyId!: string;
   /** ISO 8601, on the clock of the process that was used. */
-  @IsISO8601() usedAt!: string;
+  @IsUtcTime() usedAt!: string;
   get partitionKey(): string {
     return this.tenant;
   }
@@ -130,7 +130,7 @@ export class ApiKeyPublished extends Message {
   @Type(() => SecretHash)
   hashes!: SecretHash[];
   /** ISO 8601; absent: the key does not expire. */
-  @IsOptional() @IsISO8601() expiresAt?: string;
+  @IsOptional() @IsUtcTime() expiresAt?: string;
   get partitionKey(): string {
     return `key/${this.keyId}`;
   }

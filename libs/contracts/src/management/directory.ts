@@ -4,7 +4,6 @@ import {
   IsArray,
   IsBoolean,
   IsIn,
-  IsISO8601,
   IsOptional,
   IsString,
   IsUUID,
@@ -17,6 +16,7 @@ import { Message } from '../messages/message.js';
 import { IsName } from '../names.js';
 import { LOOSENABLE_FIELDS, Policy, type LoosenableField } from './policy.js';
 import { TOPICS } from '../topics.js';
+import { IsUtcTime } from '../utc-time.js';
 
 /** Header of the last entry of a change, with the id of the change. A cache reports it, see {@link DirectoryCacheReported}. */
 export const CHANGE_HEADER = 'change';
@@ -44,7 +44,7 @@ export class TenantPublished extends Message {
   /** What the installation lets its tenants loosen. Absent: nothing. */
   @IsOptional() @IsArray() @IsIn(LOOSENABLE_FIELDS, { each: true }) mayLoosen?: LoosenableField[];
   /** ISO 8601. A tenant that is created again under an id has another time. */
-  @IsOptional() @IsISO8601() createdAt?: string;
+  @IsOptional() @IsUtcTime() createdAt?: string;
   get partitionKey(): string {
     return `tenant/${this.tenant}`;
   }
@@ -59,7 +59,7 @@ export class TenantDeletionStarted extends Message {
   static readonly topic = TOPICS.directory.name;
   @IsName() tenant!: string;
   /** As in {@link TenantPublished}: names the tenant among those that had its id. */
-  @IsISO8601() createdAt!: string;
+  @IsUtcTime() createdAt!: string;
   /** Who requested the deletion, for the events of the erased data. */
   @IsOptional() @ValidateNested() @Type(() => Actor) actor?: Actor;
   get partitionKey(): string {
@@ -78,7 +78,7 @@ export class TenantErased extends Message {
   static readonly topic = TOPICS.tenantErasures.name;
   @Length(8, 128) commandId!: string;
   @IsName() tenant!: string;
-  @IsISO8601() createdAt!: string;
+  @IsUtcTime() createdAt!: string;
   @IsIn(ERASING_SERVICES) service!: ErasingService;
   get partitionKey(): string {
     return this.tenant;
@@ -92,7 +92,7 @@ export const MAX_SECRET_HASHES = 32;
 export class SecretHash {
   @Matches(/^[0-9a-f]{64}$/) hash!: string;
   /** ISO 8601; absent: valid until the next rotation. */
-  @IsOptional() @IsISO8601() validUntil?: string;
+  @IsOptional() @IsUtcTime() validUntil?: string;
 }
 
 /** An agent with the hashes of its secrets and its effective policy, for every service. */
@@ -107,7 +107,7 @@ export class AgentPublished extends Message {
    * When the agent was created, ISO 8601: distinguishes it from a deleted agent with the same id. Absent in the entries of an
    * older directory.
    */
-  @IsOptional() @IsISO8601() createdAt?: string;
+  @IsOptional() @IsUtcTime() createdAt?: string;
   @IsArray() @ValidateNested({ each: true }) @Type(() => SecretHash) passwords!: SecretHash[];
   @IsArray() @ValidateNested({ each: true }) @Type(() => SecretHash) apiKeys!: SecretHash[];
   @ValidateNested() @Type(() => Policy) policy!: Policy;

@@ -6,7 +6,6 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
-  IsISO8601,
   IsOptional,
   IsString,
   Length,
@@ -20,6 +19,7 @@ import { IsName } from '../names.js';
 import { TOPICS } from '../topics.js';
 import { OPERATOR_ID_PATTERN, OPERATOR_NAME_PATTERN, OPERATOR_ROLES, type OperatorRoleName } from './actor.js';
 import { ManagementCommand } from './management.js';
+import { IsUtcTime } from '../utc-time.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
@@ -81,7 +81,7 @@ export class OperatorSessionStartRequested extends ManagementCommand {
   @Type(() => RoleGrant)
   grants!: RoleGrant[];
   /** When the person was authenticated, ISO 8601. Absent: now. */
-  @IsOptional() @IsISO8601() authenticatedAt?: string;
+  @IsOptional() @IsUtcTime() authenticatedAt?: string;
   @IsInt() @Min(1) @Max(MAX_SESSION_SECONDS) lifeSeconds!: number;
   get partitionKey(): string {
     return this.idHash;

@@ -1,7 +1,8 @@
-import { IsIn, IsISO8601, IsInt, IsOptional, IsString, IsUUID, Length, Matches, MaxLength, Min } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, IsUUID, Length, Matches, MaxLength, Min } from 'class-validator';
 import { ERROR_CODES, type ErrorCode } from '../error-codes.js';
 import { Message } from './message.js';
 import { DEAD_LETTERS } from '../topics.js';
+import { IsUtcTime } from '../utc-time.js';
 
 /** Written instead of handling a record: its place, type and error, and nothing of its content. */
 export class DeadLettered extends Message {
@@ -11,7 +12,7 @@ export class DeadLettered extends Message {
   /** The same whenever the same group gives up the same record, so a dead letter that is written twice counts once. */
   @IsUUID() letterId!: string;
   /** When the group gave up, ISO 8601 UTC. */
-  @IsISO8601() time!: string;
+  @IsUtcTime() time!: string;
   @IsString() @Length(1, 100) group!: string;
   @IsString() @Length(1, 249) recordTopic!: string;
   @IsInt() @Min(0) partition!: number;

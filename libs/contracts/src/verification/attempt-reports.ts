@@ -4,7 +4,6 @@ import {
   IsArray,
   IsIn,
   IsInt,
-  IsISO8601,
   IsOptional,
   IsString,
   IsUUID,
@@ -15,6 +14,7 @@ import {
 } from 'class-validator';
 import { Message } from '../messages/message.js';
 import { TOPICS } from '../topics.js';
+import { IsUtcTime } from '../utc-time.js';
 import { METHODS, OUTCOMES, type Method, type Outcome } from './verification.js';
 
 /**
@@ -34,7 +34,7 @@ export class ReportedAttempt {
   /** The events have it as `verification_id`. */
   @IsUUID() attemptId!: string;
   /** ISO 8601, on the database's clock. */
-  @IsISO8601() countedAt!: string;
+  @IsUtcTime() countedAt!: string;
   @Matches(/^[a-z0-9][a-z0-9_-]{0,62}$/) tenant!: string;
   @IsOptional() @IsString() @Length(1, 128) subject?: string;
   @IsIn(METHODS) method!: Method;
@@ -52,10 +52,10 @@ export class AttemptsReported extends Message {
   /** `live`: attempts that were just counted. `history`: all others, in turn. */
   @IsIn(['live', 'history']) pass!: 'live' | 'history';
   /** The period: from this time, ISO 8601 in whole milliseconds, to before {@link until}. */
-  @IsISO8601() from!: string;
-  @IsISO8601() until!: string;
+  @IsUtcTime() from!: string;
+  @IsUtcTime() until!: string;
   /** The ledger may lack attempts before this time, because old decoys are purged with their attempts. */
-  @IsISO8601() purgedBefore!: string;
+  @IsUtcTime() purgedBefore!: string;
   @IsArray()
   @ArrayMaxSize(MAX_ATTEMPTS)
   @ValidateNested({ each: true })

@@ -5,7 +5,6 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
-  IsISO8601,
   IsOptional,
   IsString,
   IsUUID,
@@ -31,6 +30,7 @@ import {
   type Channel,
   type Method,
 } from './verification.js';
+import { IsUtcTime } from '../utc-time.js';
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 
@@ -73,7 +73,7 @@ export class LimitOverrideRequested extends LimitCommand {
   @ValidateNested() @Type(() => LimitTarget) of!: LimitTarget;
   @ValidateNested() @Type(() => Limit) limit!: Limit;
   @Matches(REASON_PATTERN) reason!: string;
-  @IsISO8601() expiresAt!: string;
+  @IsUtcTime() expiresAt!: string;
 }
 
 /** Requests an override. */

@@ -5,7 +5,6 @@ import {
   IsArray,
   IsBoolean,
   IsIn,
-  IsISO8601,
   IsObject,
   IsOptional,
   IsString,
@@ -17,6 +16,7 @@ import {
 import { Message } from '../messages/message.js';
 import { IsName, IsSubjectId } from '../names.js';
 import { REPLY, TOPICS } from '../topics.js';
+import { IsUtcTime } from '../utc-time.js';
 import { LEVELS, type Level } from './verification.js';
 
 /** Requests the state of a call from the ledger. */
@@ -41,8 +41,8 @@ export class CallStateAnswered extends Message {
   @IsOptional() @IsSubjectId() subject?: string;
   @IsOptional() @IsString() @MaxLength(64) verificationId?: string;
   /** ISO 8601, on the database's clock. */
-  @IsOptional() @IsISO8601() verifiedAt?: string;
-  @IsOptional() @IsISO8601() expiresAt?: string;
+  @IsOptional() @IsUtcTime() verifiedAt?: string;
+  @IsOptional() @IsUtcTime() expiresAt?: string;
   /** A reply address has one reader, so the order does not matter. */
   get partitionKey(): string {
     return this.verificationId ?? '';

@@ -5,7 +5,6 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
-  IsISO8601,
   IsOptional,
   IsString,
   Length,
@@ -19,6 +18,7 @@ import { Message } from '../messages/message.js';
 import { IsName, IsSubjectId } from '../names.js';
 import { LIMIT_DIMENSIONS, type LimitDimension } from '../management/policy.js';
 import { REPLY, TOPICS } from '../topics.js';
+import { IsUtcTime } from '../utc-time.js';
 
 export const OUTCOMES = ['verified', 'rejected', 'locked', 'rate_limited', 'disabled', 'unavailable'] as const;
 /** Outcome of a verification. `locked` includes the attempt that used up the window. */
@@ -179,11 +179,11 @@ export class VerificationDecided extends Message {
   /** Set for `rate_limited`, for the adapter's refusal cache. Callers never learn which limit refused; API clients learn some (ADR 53). */
   @IsOptional() @ValidateNested() @Type(() => RefusingLimit) limitedBy?: RefusingLimit;
   /** Only after a success: the time of the attempt on the database's clock, ISO 8601. */
-  @IsOptional() @IsISO8601() verifiedAt?: string;
+  @IsOptional() @IsUtcTime() verifiedAt?: string;
   /** Only after a success: until when the call counts as verified, ISO 8601. */
-  @IsOptional() @IsISO8601() expiresAt?: string;
+  @IsOptional() @IsUtcTime() expiresAt?: string;
   /** Only in a repeated success: the time of the repetition on the database's clock, ISO 8601. */
-  @IsOptional() @IsISO8601() repeatedAt?: string;
+  @IsOptional() @IsUtcTime() repeatedAt?: string;
   /** Only after a success: compact JWE of the receipt, under the `replyKey` of the request. Never stored. */
   @IsOptional() @IsString() @MaxLength(8192) receipt?: string;
   /** Only quotas of the requester; with `rate_limited`: the quota that refused. */
