@@ -3,6 +3,7 @@ import { Inbox, Outbox, type Transaction } from '@countersign/persistence';
 import { attemptOf, outcomeOf, POLICY } from '../../test/attempt-gate.contract.js';
 import { openTestTables, type TestTables } from '../../test/test-tables.js';
 import { PURGE_COMMANDS } from '../retention/retention.store.js';
+import { FIND_DISABLED, FIND_LOCKED, FIND_WITHOUT_CREDENTIAL } from '../subjects/subject-state.store.js';
 import { FIND_SUBJECTS } from '../subjects/subject.sql.js';
 import { countParameters, decideParameters } from './gate/attempt-gate.parameters.js';
 import { COUNT_ATTEMPTS, FIND_COMMAND } from './gate/attempt-gate.sql.js';
@@ -33,9 +34,9 @@ const STORE = [
      state_after)
    SELECT id, 'command of ' || subject, '${TENANT}', 'agent', id, subject, 1, now(), true, false, 2,
      ROW('{}', 0, NULL, '{}', 0, NULL, 0, 0, false)::verification.counter_state FROM n`,
-  `attempt_counters (tenant, counter_key, attempt_count, last_attempt_at, recognized_attempts, lock_level, granted,
+  `attempt_counters (tenant, counter_key, subject_id, attempt_count, last_attempt_at, recognized_attempts, lock_level, granted,
      charged_lock, remaining)
-   SELECT '${TENANT}', subject, 1, now(), '{}', 0, true, false, 2 FROM n`,
+   SELECT '${TENANT}', subject, subject, 1, now(), '{}', 0, true, false, 2 FROM n`,
   `counter_adjustments (tenant, counter_key, number, state_after, recognized_callers)
    SELECT '${TENANT}', subject, 0, ROW('{}', 0, NULL, '{}', 0, NULL, 0, 0, false)::verification.counter_state, '{}' FROM n`,
 ];
@@ -58,12 +59,14 @@ beforeAll(async () => {
 
 afterAll(() => tables.close());
 
-/** Finds, counts and decides the attempts of a batch at stored subjects, as the stores do. */
-async function verify(tx: Transaction, execution: number): Promise<void> {
-  const batch = Array.from({ length: BATCH }, (_, at) => `subject ${execution * BATCH + at + 1}`);
+const batchOf = (execution: number): string[] =>
+  Array.from({ length: BATCH }, (_, at) => `subject ${execution * BATCH + at + 1}`);
+
+/** Finds, counts and decides successful attempts at stored subjects, as the stores do. */
+async function verify(tx: Transaction, batch: readonly string[]): Promise<void> {
   const all = (value: string): string[] => batch.map(() => value);
   const references = [all(TENANT), all('phone'), batch.map((subject) => `phone of ${subject}`), all('pin')];
-  expect(await tx.prepared('find', FIND_SUBJECTS, references)).toHaveLength(BATCH);
+  expect(await tx.prepared('find', FIND_SUBJECTS, references)).toHaveLength(batch.length);
   const attempts = batch.map((subject) =>
     attemptOf({ tenant: TENANT, referenceKey: subject, subject, caller: 'caller', callId: randomUUID() }),
   );
@@ -89,7 +92,7 @@ it('the statements of a verification scan no table, inside functions too, and ke
   await tables.database.transaction(async (tx) => {
     const [outbox, inbox] = [new Outbox(tables.database), new Inbox(tables.database)];
     for (let execution = 0; execution < EXECUTIONS; execution++) {
-      await verify(tx, execution);
+      await verify(tx, batchOf(execution));
       await inbox.claim(tx, 'subject-commands', randomUUID());
       await outbox.add(tx, [{ id: randomUUID(), topic: 'topic', key: 'key', headers: {}, value: '{}' }]);
     }
@@ -107,4 +110,48 @@ it('the statements of a verification scan no table, inside functions too, and ke
       ['find', true],
     ]);
   });
+});
+
+it('a verification that locks nobody changes no index of the attempt counters', async () => {
+  await tables.database.transaction(async (tx) => {
+    const updates = async (): Promise<{ all: number; inPlace: number }> => {
+      const [row] = await tx.query<{ all: number; inPlace: number }>(
+        `SELECT n_tup_upd::int AS all, n_tup_hot_upd::int AS "inPlace" FROM pg_stat_xact_user_tables
+         WHERE relname = 'attempt_counters'`,
+      );
+      return row ?? { all: 0, inPlace: 0 };
+    };
+    const before = await updates();
+    // Far from each other, so each page has room.
+    await verify(tx, ['subject 9000', 'subject 15000']);
+    const after = await updates();
+    expect([after.all - before.all, after.inPlace - before.inPlace]).toEqual([4, 4]);
+  });
+});
+
+it('lists of locked and of disabled subjects begin at their counters, and one of subjects without credential at 5,000 subjects', async () => {
+  const database = tables.database;
+  await database.query(
+    `UPDATE verification.attempt_counters SET unrecognized_locked_until = now() - interval '1 s' * (hashtext(subject_id) % 900)
+     WHERE hashtext(subject_id) % 5 = 0`,
+  );
+  await database.query(`UPDATE verification.attempt_counters SET disabled = true WHERE subject_id LIKE 'subject 99%'`);
+  await database.query('VACUUM ANALYZE verification.attempt_counters');
+  // As the service reads them, under row-level security.
+  const planOf = async (statement: string, params: readonly unknown[]): Promise<string> => {
+    const rows = await tables.service
+      .forTenants([TENANT])
+      .query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, COSTS OFF) ${statement}`, params);
+    return rows.map((row) => row['QUERY PLAN']).join('\n');
+  };
+  const plans = await Promise.all([
+    planOf(FIND_LOCKED, [TENANT, 'subject 3', 51]),
+    planOf(FIND_DISABLED, [TENANT, '', 51]),
+    planOf(FIND_WITHOUT_CREDENTIAL, [TENANT, '', 51, 5_000]),
+  ]);
+  const [locked, disabled, without] = plans;
+  for (const plan of plans) expect(plan).not.toMatch(/Seq Scan|Hash|Sort/);
+  expect(locked).toMatch(/Index.* using attempt_counters_locked.*\n.*Index Cond: .*GREATEST/);
+  expect(disabled).toContain('using attempt_counters_disabled');
+  expect(without).toContain('using subjects_in_order');
 });

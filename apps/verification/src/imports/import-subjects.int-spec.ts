@@ -222,6 +222,8 @@ describe('an import', () => {
     const tenant = newTenant();
     for (let n = 0; n < 9; n++) expect(await verifies(tenant, 'alice', PIN)).toBe(false);
     await importRows(tenant, [row(1, 'alice', { pin: PIN })]);
+    const locked = await subjects.list(tenant, { limit: 9, credential: 'locked', windowSeconds: POLICY.windowSeconds });
+    expect(locked.items).toMatchObject([{ subject: 'alice' }]);
     expect(await verifies(tenant, 'alice', PIN)).toBe(false);
   });
 });

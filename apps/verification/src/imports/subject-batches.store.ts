@@ -5,7 +5,7 @@ import { databaseTime, Outbox, UniqueViolation, type Database, type Sql } from '
 import { ServiceError } from '@countersign/runtime';
 import { phoneTag } from '@countersign/stored-secrets';
 import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
-import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/gate/attempt-counter.sql.js';
+import { NAME_SUBJECTS, RESET_FOR_NEW_CREDENTIAL } from '../attempts/gate/attempt-counter.sql.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
 import { SubjectBindings, type VersionedProfile } from '../integrity/subject-bindings.store.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
@@ -125,9 +125,14 @@ export class PostgresSubjectBatches extends SubjectBatches {
       await this.#writeProfiles(tx, tenant, accepted, versions);
       await this.#writeCredentials(tx, tenant, accepted, versions);
       const counters = accepted.flatMap(({ subject, credentials }) =>
-        credentials.map(({ kind }) => counterKeyOf(this.names.subjectKey(tenant, 'id', subject), kind)),
+        credentials.map(({ kind }) => ({
+          subject,
+          key: counterKeyOf(this.names.subjectKey(tenant, 'id', subject), kind),
+        })),
       );
-      const found = await tx.query<{ counter_key: string }>(RESET_FOR_NEW_CREDENTIAL, [tenant, counters]);
+      const keys = counters.map(({ key }) => key);
+      const found = await tx.query<{ counter_key: string }>(RESET_FOR_NEW_CREDENTIAL, [tenant, keys]);
+      await tx.query(NAME_SUBJECTS, [tenant, keys, counters.map(({ subject }) => subject)]);
       altered.push(...found.map(({ counter_key: key }) => key));
       const facts = await this.#factsOf(tx, tenant, origin, accepted, versions);
       await this.#outbox.add(

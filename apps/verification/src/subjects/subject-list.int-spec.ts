@@ -1,8 +1,15 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { factRecorded, METHODS, type CredentialFilter } from '@countersign/contracts';
 import { Keyring, Secret } from '@countersign/crypto';
+import fc from 'fast-check';
+import { ageCounters } from '../../test/aged-counters.js';
+import { attemptOf, countedOf, outcomeOf, POLICY } from '../../test/attempt-gate.contract.js';
 import { credentialOf } from '../../test/subject-store.contract.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
+import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
+import { PostgresSubjectErasure } from './erasure/erasure.store.js';
+import { matchesFilter } from './subject-state.decision.js';
 import { PostgresSubjectStore } from './subject.store.js';
 
 jest.setTimeout(120_000);
@@ -13,18 +20,24 @@ const keyring = new Keyring(new Secret(`k1:${Buffer.alloc(32, 2).toString('base6
 
 let tables: TestTables;
 let store: PostgresSubjectStore;
+let gate: PostgresAttemptGate;
+let erasure: PostgresSubjectErasure;
 
 beforeAll(async () => {
   tables = await openTestTables(10);
-  store = new PostgresSubjectStore(tables.service, keyring, TEST_HASH, TEST_HASH, () => undefined);
+  const { service } = tables;
+  const none = (): void => undefined;
+  store = new PostgresSubjectStore(service, keyring, TEST_HASH, TEST_HASH, none);
+  gate = new PostgresAttemptGate(service, TEST_HASH, none);
+  erasure = new PostgresSubjectErasure(service, keyring, TEST_HASH, TEST_HASH, none);
 });
 afterAll(() => tables.close());
 
 /** Reads all pages, and returns the ids in the order in which the pages have them. */
-async function readAll(tenant: string, limit: number): Promise<string[]> {
+async function readAll(tenant: string, limit: number, credential?: CredentialFilter): Promise<string[]> {
   const ids: string[] = [];
   for (let after: string | undefined; ;) {
-    const { items, next } = await store.list(tenant, { limit, after, windowSeconds: 900 });
+    const { items, next } = await store.list(tenant, { limit, after, credential, windowSeconds: 900 });
     ids.push(...items.map(({ subject }) => subject));
     if (next === undefined) return ids;
     after = next;
@@ -42,7 +55,115 @@ async function addSubjects(tenant: string, count: number): Promise<void> {
   await tables.database.query('ANALYZE verification.subjects');
 }
 
+type Method = (typeof METHODS)[number];
+type Step = readonly [
+  what: 'attempt' | 'create' | 'enrol' | 'remove' | 'erase' | 'unlock' | 'wait',
+  subject: string,
+  method: Method,
+  caller: string | undefined,
+  isRight: boolean,
+];
+
+const SUBJECTS = ['Zoe', 'a-1', 'a_1', 'bob'];
+/** Mostly attempts, so that there are locks. One failure disables a PIN, two attempts lock. */
+const STEP: fc.Arbitrary<Step> = fc.tuple(
+  fc.oneof(
+    { weight: 8, arbitrary: fc.constant('attempt' as const) },
+    { weight: 4, arbitrary: fc.constantFrom('create', 'enrol') },
+    { weight: 2, arbitrary: fc.constantFrom('remove', 'erase', 'unlock', 'wait') },
+  ),
+  fc.constantFrom(...SUBJECTS),
+  fc.constantFrom(...METHODS),
+  fc.constantFrom(undefined, 'c1', 'c2'),
+  fc.boolean(),
+);
+
+/** @param meanwhile runs after the subject was found, and before the attempt is counted */
+async function attempt(
+  tenant: string,
+  [, subject, method, caller, isRight]: Step,
+  meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<void> {
+  const { id, referenceKey } = await store.find(tenant, 'id', subject, method);
+  await meanwhile();
+  const counting = attemptOf({ tenant, referenceKey, subject: id, method, caller, cap: method === 'pin' ? 1 : 9 });
+  const counted = countedOf(await gate.count(counting, { ...POLICY, perWindow: 2 }));
+  const isVerified = counted.granted && isRight && id !== undefined;
+  await gate.decide(outcomeOf(counting, counted, isVerified ? 'verified' : 'rejected'));
+}
+
+async function enrol(tenant: string, subject: string, kind: Method): Promise<void> {
+  const before = await store.enrolled(randomUUID(), tenant, subject, kind);
+  await store.enrol(randomUUID(), tenant, subject, credentialOf({ kind, replaces: before?.version ?? 0 }));
+}
+
+async function take(tenant: string, step: Step): Promise<unknown> {
+  const [what, subject, method] = step;
+  switch (what) {
+    case 'attempt':
+      return attempt(tenant, step);
+    case 'create':
+      return store.change(randomUUID(), tenant, subject, {});
+    case 'enrol':
+      return enrol(tenant, subject, method);
+    case 'remove':
+      return store.removeCredential(randomUUID(), tenant, subject, method);
+    case 'erase':
+      return erasure.erase(randomUUID(), tenant, subject);
+    case 'unlock': {
+      const { referenceKey } = await store.find(tenant, 'id', subject, method);
+      return gate.unlock(randomUUID(), tenant, referenceKey, (at) =>
+        factRecorded('credential.unlocked', at, { tenant }),
+      );
+    }
+    case 'wait':
+      return ageCounters(tables.database, 500);
+  }
+}
+
+/** The subjects whose state matches, read one by one. */
+async function matching(tenant: string, filter: CredentialFilter): Promise<string[]> {
+  const states = await Promise.all(SUBJECTS.map((subject) => store.state(tenant, subject, 900)));
+  return states.flatMap((state) => (state && matchesFilter(state.credentials, filter) ? [state.subject] : []));
+}
+
 describe('the list of subjects', () => {
+  it('shows exactly the subjects whose state is locked, disabled or without credential, whatever happened', async () => {
+    const found = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(fc.array(STEP, { minLength: 40, maxLength: 50 }), async (steps) => {
+        const tenant = `t-${randomUUID().slice(0, 8)}`;
+        for (const subject of SUBJECTS) await store.change(randomUUID(), tenant, subject, {});
+        for (const [at, step] of steps.entries()) {
+          await take(tenant, step);
+          if (at % 10 !== 9) continue;
+          for (const filter of ['locked', 'disabled', 'none'] as const) {
+            const expected = await matching(tenant, filter);
+            expect([filter, await readAll(tenant, 1, filter)]).toEqual([filter, expected]);
+            if (expected.length > 0) found.add(filter);
+          }
+        }
+      }),
+      { numRuns: 10 },
+    );
+    expect(found).toEqual(new Set(['locked', 'disabled', 'none']));
+  });
+
+  it('shows a lock that was charged by attempts at an unknown id, when a subject gets the id and answers', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    const wrong = (subject: string): Step => ['attempt', subject, 'knowledge', undefined, false];
+    for (const subject of ['early', 'late', 'late']) await attempt(tenant, wrong(subject));
+    // The subject gets its answers after it was looked up for the attempt that locks it.
+    await attempt(tenant, wrong('early'), async () => {
+      await store.change(randomUUID(), tenant, 'early', {});
+      await enrol(tenant, 'early', 'knowledge');
+    });
+    await store.change(randomUUID(), tenant, 'late', {});
+    expect(await readAll(tenant, 1, 'locked')).toEqual(['early']);
+    await enrol(tenant, 'late', 'knowledge');
+    expect(await readAll(tenant, 1, 'locked')).toEqual(['early', 'late']);
+  });
+
   it('has every subject that existed at its start exactly once, while others are created and erased', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;
     const create = async (id: string): Promise<string> => {

@@ -38,9 +38,10 @@ interface StateRow extends StoredProfile {
   updated_at: Date;
 }
 
-/** How many subjects a filtered page reads at once, and at most. */
-const SCAN_STEP = 500;
-const MAX_SCANNED = 5_000;
+/** Subjects that a page examines to find those without a credential. */
+const MAX_EXAMINED = 5_000;
+/** Reads of a page. Further ones are needed only if subjects change in the meantime. */
+const MAX_READS = 5;
 
 /**
  * One row for each method of each subject, in the given order; none for a subject that does not exist. Reads neither ciphertext
@@ -88,6 +89,64 @@ WHERE tenant = $1 AND subject_id COLLATE "C" > $2
 ORDER BY subject_id COLLATE "C"
 LIMIT $3`;
 
+/**
+ * Subjects with a credential whose counter meets the condition, in order. A counter whose reference has no subject is a decoy. The
+ * count makes the planner look up each credential, instead of reading all of them. $1 tenant, $2 id before the first one, $3 rows
+ */
+const findByCounter = (condition: string): string => `
+SELECT DISTINCT counter.subject_id COLLATE "C" AS subject_id
+FROM verification.attempt_counters counter,
+LATERAL (
+  SELECT count(*) AS credentials
+  FROM verification.credentials credential
+  WHERE credential.tenant = counter.tenant
+    AND credential.subject_id = counter.subject_id
+    AND credential.kind = CASE WHEN position(':' IN counter.counter_key) = 0 THEN 'pin' ELSE 'knowledge' END
+) enrolled
+WHERE counter.tenant = $1
+  AND counter.subject_id COLLATE "C" > $2
+  AND ${condition}
+  AND enrolled.credentials > 0
+ORDER BY counter.subject_id COLLATE "C"
+LIMIT $3`;
+
+/** The time is read once, because an index cannot be searched for a time that differs from row to row. */
+export const FIND_LOCKED = findByCounter(
+  'GREATEST(counter.locked_until, counter.unrecognized_locked_until) > (SELECT clock_timestamp())',
+);
+
+export const FIND_DISABLED = findByCounter('counter.disabled');
+
+/**
+ * Subjects without a credential among the next $4 subjects, in order, and the last of those. The count is as in {@link findByCounter}.
+ * $1 tenant, $2 id before the first one, $3 rows
+ */
+export const FIND_WITHOUT_CREDENTIAL = `
+WITH examined AS MATERIALIZED (
+  SELECT subject_id
+  FROM verification.subjects
+  WHERE tenant = $1 AND subject_id COLLATE "C" > $2
+  ORDER BY subject_id COLLATE "C"
+  LIMIT $4
+)
+SELECT
+  ARRAY(
+    SELECT subject_id
+    FROM examined,
+    LATERAL (
+      SELECT count(*) AS credentials
+      FROM verification.credentials credential
+      WHERE credential.tenant = $1
+        AND credential.subject_id = examined.subject_id
+        AND credential.kind IN ('pin', 'knowledge')
+    ) enrolled
+    WHERE enrolled.credentials = 0
+    ORDER BY subject_id COLLATE "C"
+    LIMIT $3
+  ) AS ids,
+  (SELECT count(*)::int FROM examined) AS examined,
+  (SELECT max(subject_id COLLATE "C") FROM examined) AS last`;
+
 /** $1 tenant, $2 phone key */
 const FIND_BY_PHONE = `
 SELECT${PROFILE_COLUMNS},
@@ -96,6 +155,19 @@ FROM verification.subject_phones phone
 JOIN verification.subjects s ON s.tenant = phone.tenant AND s.subject_id = phone.subject_id
 ${JOIN_SUBJECT_KEY}
 WHERE phone.tenant = $1 AND phone.phone_key = $2`;
+
+const FIND = { all: FIND_IN_ORDER, locked: FIND_LOCKED, disabled: FIND_DISABLED };
+
+interface Candidates {
+  readonly ids: readonly string[];
+  readonly next: string | undefined;
+}
+
+interface Examined {
+  readonly ids: readonly string[];
+  readonly examined: number;
+  readonly last: string | null;
+}
 
 /** Thrown inside the transaction of a change. */
 export class PreconditionFailed extends Error {}
@@ -145,37 +217,48 @@ export class SubjectStates {
   /** One page of {@link SubjectStore.list}. */
   async page(tenant: string, query: SubjectQuery): Promise<SubjectList> {
     const { limit, credential, windowSeconds } = query;
-    // One more than the page has shows whether another page follows.
-    const step = credential === undefined ? limit + 1 : SCAN_STEP;
     const database = this.database.forTenants([tenant]);
     const items: SubjectState[] = [];
-    let scanned = 0;
-    for (let after = query.after ?? ''; ;) {
-      const ids = await this.#idsAfter(tenant, after, step, query.phone);
+    let after = query.after ?? '';
+    for (let read = 1; ; read++) {
+      const { ids, next } = await this.#candidates(database, tenant, { ...query, after });
       for (const state of await this.#read(database, tenant, ids, windowSeconds)) {
         if (items.length === limit) return { items, next: items.at(-1)?.subject };
+        // The state decides: a lock may have ended since, and a counter is not trusted to name its subject.
         if (matchesFilter(state.credentials, credential)) items.push(await this.#withProfile(tenant, state));
       }
-      scanned += ids.length;
-      const last = ids.at(-1);
-      if (last === undefined || ids.length < step) return { items, next: undefined };
-      if (scanned >= MAX_SCANNED) return { items, next: last };
-      after = last;
+      if (next === undefined || read === MAX_READS || credential === 'none') return { items, next };
+      after = next;
     }
   }
 
-  /** @param phone only the subject with this number */
-  async #idsAfter(tenant: string, after: string, limit: number, phone: string | undefined): Promise<string[]> {
-    const database = this.database.forTenants([tenant]);
-    if (phone === undefined) {
-      const rows = await database.query<{ subject_id: string }>(FIND_IN_ORDER, [tenant, after, limit]);
-      return rows.map((row) => row.subject_id);
+  /** Ids for a page, in order, one more than it has, and after which id others may follow. */
+  async #candidates(
+    database: Sql,
+    tenant: string,
+    { after, limit, phone, credential }: SubjectQuery & { readonly after: string },
+  ): Promise<Candidates> {
+    if (phone !== undefined) {
+      const owner = await this.#ownerOf(database, tenant, phone);
+      return { ids: owner !== undefined && owner > after ? [owner] : [], next: undefined };
     }
+    const most = limit + 1;
+    if (credential === 'none') {
+      const params = [tenant, after, most, MAX_EXAMINED];
+      const [{ ids, examined, last }] = (await database.query<Examined>(FIND_WITHOUT_CREDENTIAL, params)) as [Examined];
+      return { ids, next: examined < MAX_EXAMINED ? undefined : (last ?? undefined) };
+    }
+    const rows = await database.query<{ subject_id: string }>(FIND[credential ?? 'all'], [tenant, after, most]);
+    const ids = rows.map((row) => row.subject_id);
+    return { ids, next: ids.length < most ? undefined : ids.at(-1) };
+  }
+
+  async #ownerOf(database: Sql, tenant: string, phone: string): Promise<string | undefined> {
     const key = storedPhoneOf(this.names, tenant, phone);
     const [row] = await database.query<StoredProfile & { tag: string }>(FIND_BY_PHONE, [tenant, key]);
-    if (!row || row.subject_id <= after) return [];
+    if (!row) return undefined;
     const isBound = this.#bindings.requirePhone(tenant, key, row, row.tag).then(() => true, ifBroken(false));
-    return (await isBound) ? [row.subject_id] : [];
+    return (await isBound) ? row.subject_id : undefined;
   }
 
   /** The states with the profiles still encrypted. A subject that was erased in the meantime is left out. */

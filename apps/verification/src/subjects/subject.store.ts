@@ -33,7 +33,7 @@ import { REMOVED_PIN, type RemovedPin } from '../credentials/credential.decision
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profiles/profile-vault.store.js';
-import { RESET_FOR_NEW_CREDENTIAL } from '../attempts/gate/attempt-counter.sql.js';
+import { NAME_SUBJECTS, RESET_FOR_NEW_CREDENTIAL } from '../attempts/gate/attempt-counter.sql.js';
 import {
   SubjectBindings,
   type VersionedCredential,
@@ -319,8 +319,9 @@ export class PostgresSubjectStore extends SubjectStore {
       const row = [tenant, subject, kind, version, keyId, wrapped, mustChange, cap, enrolledAt, hashForm ?? null];
       await tx.query(STORE_CREDENTIAL, row);
       if (keeps !== undefined) await carryOver(tx, this.names, tenant, keeps, version);
-      if (!again)
-        altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, [counterKeyOf(subjectKey, kind)]])).length > 0;
+      const counter = [counterKeyOf(subjectKey, kind)];
+      if (!again) altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, counter])).length > 0;
+      await tx.query(NAME_SUBJECTS, [tenant, counter, [subject]]);
       const detail = { credential: kind, version, by, ...(mustChange ? { mustChange } : {}) };
       const changed = before ? 'credential.changed' : 'credential.enrolled';
       await this.#record(tx, tenant, subject, changed, { commandId: receivedCommandId, actor, detail });

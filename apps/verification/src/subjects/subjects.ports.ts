@@ -105,7 +105,7 @@ export abstract class SubjectStore {
   ): Promise<'removed' | 'not_found'>;
   /**
    * Subjects in the order of their ids, by code point. A subject that exists while all pages are read is on exactly one of them.
-   * With `credential`, a page reads a bounded number of subjects, so it can have fewer than `limit` although more follow.
+   * With the filter `none`, a page examines a bounded number of subjects, so it can have fewer than `limit` although more follow.
    */
   abstract list(tenant: string, query: SubjectQuery): Promise<SubjectList>;
   /** @param windowSeconds older attempts do not count any more */

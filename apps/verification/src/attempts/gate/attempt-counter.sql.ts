@@ -104,6 +104,18 @@ export const MAKE_DECOY = changeCounters(
     recognized_callers = '{}'`,
 );
 
+/**
+ * Writes the subjects that got a credential into their counters, which may have begun as decoys: lists of locked subjects begin at
+ * counters. The counters are locked. $1 tenant, $2 counter keys, $3 their subjects
+ */
+export const NAME_SUBJECTS = `
+UPDATE verification.attempt_counters counter
+SET subject_id = named.subject_id
+FROM unnest($2::text[], $3::text[]) AS named(counter_key, subject_id)
+WHERE counter.tenant = $1
+  AND counter.counter_key = named.counter_key
+  AND counter.subject_id IS DISTINCT FROM named.subject_id`;
+
 /** Removes the recognized callers of an erased subject from the adjustments, even if its counter was altered. $1 tenant, $2 counter keys */
 export const REMOVE_RECOGNIZED_CALLERS = `
 UPDATE verification.counter_adjustments

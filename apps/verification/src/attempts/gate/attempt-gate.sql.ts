@@ -180,6 +180,8 @@ const countedColumns = (counter: CounterColumns, from: string): string => `
  * A counter that differs from its ledger gets no attempt_count, which the column refuses, so no attempt is counted or
  * compared. A counter whose row was removed starts at number 1 again, which the ledger already has and refuses.
  *
+ * The counter keeps the subject of an enrolment that was committed while an attempt at the unknown reference was under way.
+ *
  * Each command and each counter occurs at most once in a statement, because a statement can update a row only once. All
  * statements lock rows in one order, commands before counters and each sorted, so two statements cannot deadlock.
  *
@@ -272,7 +274,7 @@ WITH attempt AS MATERIALIZED (
     attempt_count,${COUNTED_COLUMNS}
     ) = (
       SELECT
-        EXCLUDED.subject_id,
+        COALESCE(EXCLUDED.subject_id, counter.subject_id),
         CASE WHEN verification.matches_ledger(counter) THEN counter.attempt_count + 1 END,
         counted_columns.*
       FROM attempt,
