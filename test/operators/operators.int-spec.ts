@@ -12,23 +12,10 @@ import { pino } from 'pino';
 import { productEnvironment } from '../../apps/all-in-one/src/product-environment.js';
 import { startServices } from '../../apps/all-in-one/src/product-services.js';
 import { start as startRest } from '../../apps/rest-adapter/src/start.js';
+import { ACCOUNTS, LOGOUT_EVENT, ROLES, type OperatorEvent } from './accounts.js';
 import { Browser, type PageAnswer } from './browser.js';
+import * as counts from './operator-counts.js';
 import { AUDIENCE, CLIENT_ID, OpenIdTestProvider } from './openid-test-provider.js';
-
-const ACCOUNTS = {
-  anna: { name: 'Anna Admin', roles: ['admin'] },
-  otto: { name: 'Otto Operator', roles: ['staff', 'operator'] },
-  vera: { name: 'Vera Viewer', roles: ['viewer'] },
-  rita: { name: 'Rita Auditor', roles: ['auditor'] },
-  bob: { name: 'Bob of Acme', roles: ['acme-operators', 'acme-auditors'] },
-  nora: { name: 'Nora Nobody', roles: ['staff'] },
-};
-const ROLES = {
-  ...Object.fromEntries(['viewer', 'operator', 'admin', 'auditor'].map((role) => [role, { role }])),
-  'acme-operators': { role: 'operator', tenants: ['acme'] },
-  'acme-auditors': { role: 'auditor', tenants: ['acme'] },
-};
-const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 
 let adminKey = '';
 let database: Postgres;
@@ -107,28 +94,20 @@ async function signedIn(person: keyof typeof ACCOUNTS, { at = origin, query = ''
 }
 
 /** The newest event of a kind that fits. */
-async function eventOf(kind: string, fits: (event: Event) => boolean): Promise<Event> {
-  let found: Event | undefined;
+async function eventOf(kind: string, fits: (event: OperatorEvent) => boolean): Promise<OperatorEvent> {
+  let found: OperatorEvent | undefined;
   await eventually(`the event ${kind}`, async () => {
     const { json } = await asAdministrator('GET', `/v1/events?type=${kind}&limit=50`);
-    found = (json['items'] as { readonly event: Event }[]).map(({ event }) => event).find(fits);
+    found = (json['items'] as { readonly event: OperatorEvent }[]).map(({ event }) => event).find(fits);
     return found !== undefined;
   });
-  return found as Event;
+  return found as OperatorEvent;
 }
-interface Event {
-  readonly class_uid: number;
-  readonly activity_id: number;
-  readonly status_id: number;
-  readonly actor?: { readonly user: object };
-  readonly user?: { readonly uid: string };
-  readonly src_endpoint?: object;
-  readonly unmapped: { readonly detail?: object };
-}
-
 describe('without a provider', () => {
   it('the administrator key signs in, and its session may do what the key may', async () => {
     const browser = new Browser(keyOrigin);
+    const counted = await counts.signIns('success', 'wrong_key');
+    const requests = await counts.consoleRequests('tenants', 'session');
     const before = await browser.readSession();
     expect([before.status, before.json['signIn']]).toEqual([401, 'key']);
     const wrong = await browser.send('/console/session/key', { method: 'POST', body: { key: 'wrong' } });
@@ -149,6 +128,8 @@ describe('without a provider', () => {
     expect(cookie).toMatch(/^countersign=[\w-]{43}\.[0-9a-f]{32}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=43200$/);
     await browser.readSession();
     expect((await browser.send('/v1/tenants')).json['items']).toHaveLength(2);
+    expect(await counted()).toEqual([1, 1]);
+    expect(await requests()).toEqual([1, 4]);
     const changed = await browser.send('/v1/tenants/acme', { method: 'PATCH', body: { name: 'Acme' } });
     expect([changed.status, changed.json['name']]).toEqual([200, 'Acme']);
     const event = await eventOf('tenant.changed', ({ actor }) => JSON.stringify(actor).includes('Administrator'));
@@ -161,6 +142,7 @@ describe('without a provider', () => {
     await browser.send('/console/session/key', { method: 'POST', body: { key: adminKey } });
     await browser.readSession();
     const foreign = { origin: 'https://attacker.example', 'sec-fetch-site': 'cross-site' };
+    const [counted, refused] = [await counts.signIns('cross_site'), await counts.refusals('cross_site')];
     const requests = [
       browser.send('/v1/tenants/acme', { method: 'PATCH', body: { name: 'X' }, withoutToken: true }),
       browser.send('/v1/tenants/acme', { method: 'PATCH', body: { name: 'X' }, headers: { 'x-csrf-token': 'wrong' } }),
@@ -172,6 +154,7 @@ describe('without a provider', () => {
     const answers = await Promise.all(requests);
     expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(403));
     expect(answers[0]?.json['type']).toBe('urn:countersign:problem:cross-site-request');
+    expect([await counted(), await refused()]).toEqual([[1], [6]]);
     expect((await browser.readSession()).status).toBe(200);
     expect((await browser.send('/v1/tenants/acme')).json['name']).not.toBe('X');
   });
@@ -201,12 +184,15 @@ describe('with a provider', () => {
       rita: [404, 404, 404, 200, 404],
       bob: [200, 204, 403, 200, 404],
     };
+    const [counted, refused] = [await counts.signIns('success'), await counts.refusals('role')];
     for (const [person, statuses] of Object.entries(expected)) {
       const browser = await signedIn(person as keyof typeof ACCOUNTS);
       const answers = [];
       for (const [path, options] of requests) answers.push((await browser.send(path, options)).status);
       expect({ person, answers }).toEqual({ person, answers: statuses });
     }
+    const refusedCount = Object.values(expected).flatMap((statuses) => statuses.filter((status) => status >= 400));
+    expect([await counted(), await refused()]).toEqual([[5], [refusedCount.length]]);
     const event = await eventOf('credential.unlocked', ({ actor }) => JSON.stringify(actor).includes('Otto'));
     expect(event.actor?.user).toMatchObject({ uid: 'otto', name: 'Otto Operator', groups: [{ name: 'operator' }] });
     expect(event.src_endpoint).toEqual({ ip: '127.0.0.1' });
@@ -236,8 +222,12 @@ describe('with a provider', () => {
   });
 
   it('someone without a role is refused, which is an event', async () => {
+    const counted = await counts.signIns('no_role', 'success');
     const browser = await signedIn('nora');
     expect(browser.cookie('countersign')).toBeUndefined();
+    expect(await counted()).toEqual([1, 0]);
+    for (const request of ['discovery', 'token', 'keys', 'userinfo'])
+      expect(await counts.answeredRequests(request)).toBeGreaterThan(0);
     const event = await eventOf('operator.sign_in_refused', ({ user }) => user?.uid === 'nora');
     expect(event).toMatchObject({ class_uid: 3002, status_id: 2, unmapped: { detail: { code: 'NO_ROLE' } } });
   });
@@ -246,6 +236,7 @@ describe('with a provider', () => {
     const isCallback = ({ pathname }: URL): boolean => pathname.endsWith('/callback');
     provider.person = 'anna';
     const [attacker, victim] = [new Browser(origin), new Browser(origin)];
+    const counted = await counts.signIns('success', 'expired', 'mismatch', 'provider_refused');
     const ofAttacker = await attacker.follow('/console/session/sign-in', isCallback);
     // Login CSRF: the victim's browser is sent to the attacker's callback, with and without a sign-in of its own.
     const withoutOwn = await victim.send(ofAttacker);
@@ -264,6 +255,7 @@ describe('with a provider', () => {
     const callback = new URL(await changed.follow('/console/session/sign-in', isCallback));
     callback.searchParams.set('state', 'x'.repeat(43));
     expect((await changed.send(callback.href)).headers.get('location')).toBe('/console/?signInError=refused');
+    expect(await counted()).toEqual([1, 3, 2, 0]);
   });
 
   it('a sign-in never adopts the id of a session that the browser already has', async () => {
@@ -287,15 +279,19 @@ describe('with a provider', () => {
     const former = new Browser(origin);
     former.cookies.set(origin, new Map([['countersign', browser.cookie('countersign') ?? '']]));
     const elsewhere = await signedIn('vera');
+    const ended = await counts.sessionEnds('replaced');
     expect((await former.readSession()).status).toBe(200);
     provider.person = 'vera';
     await browser.signIn('?recent=1');
     expect((await former.readSession()).status).toBe(401);
+    expect(await ended()).toEqual([1]);
     expect([(await browser.readSession()).status, (await elsewhere.readSession()).status]).toEqual([200, 200]);
   });
 
   it('a session ends after its idle time and after its absolute time, and reading it is no use', async () => {
     const [idle, old] = [await signedIn('vera'), await signedIn('vera')];
+    const open = await counts.openSessions();
+    const [ended, refused] = [await counts.sessionEnds('idle', 'absolute'), await counts.refusals('session_ended')];
     const age = (browser: Browser, column: string, seconds: number) =>
       database.query(
         `UPDATE directory.operator_sessions SET ${column} = ${column} - make_interval(secs => $2) WHERE id_hash = $1`,
@@ -315,6 +311,10 @@ describe('with a provider', () => {
     expect((await old.send('/v1/tenants')).status).toBe(200);
     await age(old, 'expires_at', 101);
     expect((await old.send('/v1/tenants')).status).toBe(401);
+    expect(await refused()).toEqual([2]);
+    await signedIn('vera');
+    expect(await ended()).toEqual([1, 1]);
+    await eventually('two sessions less and one more', async () => (await counts.openSessions()) === open - 1);
   });
 
   it('a sign-out everywhere holds at once at another copy, and ends a live stream', async () => {
@@ -322,6 +322,7 @@ describe('with a provider', () => {
     const copy = new Browser(otherOrigin);
     copy.cookies.set(otherOrigin, new Map([['countersign', second.cookie('countersign') ?? '']]));
     expect((await copy.readSession()).status).toBe(200);
+    const ends = await counts.sessionEnds('everywhere');
     const stream = await fetch(`${otherOrigin}/v1/events/stream`, {
       headers: { cookie: `countersign=${second.cookie('countersign')}` },
     });
@@ -330,6 +331,7 @@ describe('with a provider', () => {
     const signedOut = await first.send('/console/session/sign-out', { method: 'POST', body: { everywhere: true } });
     expect([signedOut.status, first.cookie('countersign')]).toEqual([200, undefined]);
     expect(String(signedOut.json['redirectTo'])).toContain(`${provider.issuer}/session/end?`);
+    expect((await ends())[0]).toBeGreaterThan(1);
     expect((await copy.send('/v1/events?limit=1')).status).toBe(401);
     // A success would claim that the sessions at other browsers have ended.
     const again = await second.send('/console/session/sign-out', { method: 'POST', body: { everywhere: true } });
@@ -365,6 +367,8 @@ describe('with a provider', () => {
       provider.token(usual, header, foreign),
     ]);
     refused.push(new UnsecuredJWT({ ...usual, iss: provider.issuer }).setExpirationTime('1m').setIssuedAt().encode());
+    const ends = await counts.sessionEnds('provider');
+    const tokens = await counts.logoutTokens('refused', 'accepted', 'repeated', 'unavailable');
     for (const token of refused) expect((await logout(token)).status).toBe(400);
     expect((await browser.readSession()).status).toBe(200);
     const token = await provider.token(usual, header);
@@ -374,6 +378,8 @@ describe('with a provider', () => {
     const again = await signedIn('otto');
     expect((await logout(token)).status).toBe(200);
     expect((await again.readSession()).status).toBe(200);
+    expect(await tokens()).toEqual([refused.length, 1, 1, 0]);
+    expect((await ends())[0]).toBeGreaterThan(0);
     const form = { method: 'POST', body: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } };
     expect((await again.send('/v1/tenants/acme/subjects:search', form)).status).toBe(415);
   });
@@ -390,10 +396,12 @@ describe('with a provider', () => {
     const tighter = { attempts: { perWindow: 2 } };
     const looser = { attempts: { perWindow: 5 } };
     expect((await patch(tighter)).status).toBe(200);
+    const counted = await counts.refusals('recent_sign_in');
     const refused = [await patch(looser), await erase()];
     expect(refused.map(({ status, json }) => [status, json['type']])).toEqual(
       Array(2).fill([403, 'urn:countersign:problem:recent-sign-in-required']),
     );
+    expect(await counted()).toEqual([2]);
     provider.person = 'anna';
     await browser.signIn('?recent=1');
     expect([(await patch(looser)).status, (await erase()).status]).toEqual([200, 204]);
@@ -433,7 +441,9 @@ describe('with a provider', () => {
     ]);
     const unsigned = `${header}.${good.split('.')[1]}.`;
     refused.push(new UnsecuredJWT(claims).encode(), `${header}.${forged}.${signature}`, unsigned);
+    const counted = await counts.refusals('token');
     const answers = await Promise.all(refused.map((token) => send(token)));
+    expect(await counted()).toEqual([refused.length]);
     expect(answers.map(({ status }) => status)).toEqual(refused.map(() => 401));
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
     // Without a provider, a token is an unknown key.

@@ -9,6 +9,7 @@ import { AuditApiModule } from './audit-api.module.js';
 import { PostgresCheckpoints } from './checkpoints/checkpoints.store.js';
 import { consumeCheckpoints } from './checkpoints/consume-checkpoints.js';
 import { openCompleteness } from './completeness/open-completeness.js';
+import { exposeAttacks } from './counts/attack-gauges.js';
 import { PostgresEventCounts } from './counts/event-counts.store.js';
 import { configuredKeys, NEEDS, readKeyring, readLogKeys, subjectKeysFault } from './needs.js';
 import { PostgresLogSequencer } from './log/log-sequencer.store.js';
@@ -63,6 +64,7 @@ export async function start(
     const own = new RecordFact(trail, new SealPersonalData(vault), settings.OCSF_VERSION);
     const recordFacts = async (ownFacts: readonly FactRecorded[]): Promise<void> => {
       await Promise.all(ownFacts.map((fact) => own.record(fact)));
+      for (const { kind } of ownFacts) METRICS.events.inc({ kind });
     };
     const deadLetters = await host.busApp(DeadLettersModule.with(trail, vault, settings.OCSF_VERSION), database, {
       group: 'audit-dead-letters',
@@ -83,6 +85,7 @@ export async function start(
     }
     const counts = new PostgresEventCounts(database);
     host.every(PURGE_MS, 'old counts of events could not be removed', () => counts.purge());
+    exposeAttacks(host, counts);
     const module = AuditApiModule.with({ adminKey, host, database, vault, clientKeys, recordFacts, logKeys });
     const server = await HttpServer.start(module, apiServerOptions(host, { port: settings.AUDIT_PORT }));
     host.onClose(() => server.close());

@@ -111,7 +111,11 @@ class FakeOverrideStore extends OverrideStore {
     const now = this.clock.now();
     const tenants = [...this.#overrides.keys(), ...this.#tightenedUntil.keys()];
     const fromNow = (tenant: string): TenantLimitSettings => ({
-      overrides: (this.#overrides.get(tenant) ?? []).map((one) => ({ ...one, endsAt: Number(one.expiresAt) - now })),
+      overrides: (this.#overrides.get(tenant) ?? []).map((one) => ({
+        ...one,
+        setAt: Number(one.createdAt) - now,
+        endsAt: Number(one.expiresAt) - now,
+      })),
       tightenedUntil: (this.#tightenedUntil.get(tenant) ?? 0) - now,
     });
     return Promise.resolve(new Map(tenants.map((tenant) => [tenant, fromNow(tenant)])));

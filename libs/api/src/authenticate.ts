@@ -57,6 +57,8 @@ export const Requires = (access: Access, needs: RouteNeeds = {}): MethodDecorato
 
 export interface ClientRequest extends FastifyRequest {
   client?: ApiClient;
+  /** The request has the cookie of a session, whether that holds or not. */
+  isOfConsole?: boolean;
   /** Authenticates the client again, for answers that outlast a revocation. @throws Problem as {@link Authenticator} does */
   checkAgain?: () => void | Promise<void>;
 }

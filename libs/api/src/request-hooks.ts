@@ -3,6 +3,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fa
 import { type Requester } from '@countersign/contracts';
 import { RefusedCredentials, type Host } from '@countersign/hosting';
 import { accessOf, needsOf, PUBLIC, RequestHooks, type HttpServerOptions } from '@countersign/http';
+import { METRICS } from '@countersign/observability';
 import { withoutRounding } from '@countersign/normalization';
 import { withoutByteOrderMark } from '@countersign/runtime';
 import {
@@ -13,8 +14,9 @@ import {
   type ClientRequest,
   type OperatorIdentity,
 } from './authenticate.js';
+import { countConsoleRequest } from './console-requests.js';
 import { clientOfOperator, OperatorAuthentication, tenantsWith } from './operators.js';
-import { Problem, sendProblem } from './problems.js';
+import { Problem, sendProblem, type ProblemName } from './problems.js';
 import { invalid } from './request.pipe.js';
 
 /** Largest body, in bytes. */
@@ -100,11 +102,15 @@ export class ApiRequestHooks extends RequestHooks {
     const admit = (identity: OperatorIdentity): void => {
       request.client = admittedOperator(identity, request, access, tenant);
     };
+    // With a header Authorization, it is a script.
+    const isScript = request.headers.authorization !== undefined;
+    request.isOfConsole = !isScript;
     try {
       admit(await operator);
     } catch (error) {
       // The id of a session has 256 random bits: nobody guesses it, and pages send ended ones.
-      if (request.headers.authorization !== undefined) this.#countRefusal(request, error);
+      if (isScript) this.#countRefusal(request, error);
+      countOperatorRefusal(error, isScript);
       throw error;
     }
     request.checkAgain = async () => {
@@ -120,7 +126,9 @@ export class ApiRequestHooks extends RequestHooks {
   }
 
   /** What the key of the request has proved about its sender. */
-  override answered({ client }: ClientRequest, _reply: FastifyReply): Record<string, unknown> {
+  override answered(request: ClientRequest, reply: FastifyReply): Record<string, unknown> {
+    countConsoleRequest(request, reply);
+    const { client } = request;
     if (client === undefined) return {};
     const { actor, tenant, agent } = client;
     return { actor: actor.id ?? actor.kind, tenant, agent: agent?.agent };
@@ -130,6 +138,27 @@ export class ApiRequestHooks extends RequestHooks {
 /** The administrator and requests without a key share the turns of no tenant. Callers are unknown before the body is read. */
 function requesterOf({ client }: ClientRequest): Requester {
   return { tenant: client?.tenant ?? '', agent: client?.agent?.agent ?? '', caller: '' };
+}
+
+/** A refusal as a cross-site request is counted where it is found, because sign-in and sign-out know it too. */
+function countOperatorRefusal(error: unknown, isScript: boolean): void {
+  const reason = error instanceof Problem ? refusalReasonOf(error.problem, isScript) : undefined;
+  if (reason !== undefined) METRICS.operatorRequestsRefused.inc({ reason });
+}
+
+function refusalReasonOf(problem: ProblemName, isScript: boolean): string | undefined {
+  switch (problem) {
+    case 'recent-sign-in-required':
+      return 'recent_sign_in';
+    // Who may not know of a tenant gets the answer for a tenant that does not exist.
+    case 'not-found':
+    case 'forbidden':
+      return 'role';
+    case 'unauthorized':
+      return isScript ? 'token' : 'session_ended';
+    default:
+      return undefined;
+  }
 }
 
 /** @throws Problem not-found, forbidden, recent-sign-in-required; invalid-request when the tenant of an event is ambiguous */

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
+import { createRemoteJWKSet, customFetch, errors, jwtVerify, type FetchImplementation, type JWTPayload } from 'jose';
 
 /** Asymmetric algorithms only: with `none` or HS256 and a public key, anybody could sign. */
 const ALGORITHMS = [
@@ -26,13 +26,17 @@ export interface LogoutClaims {
 export class ProviderTokens {
   readonly #keys: ReturnType<typeof createRemoteJWKSet>;
 
-  /** @param now milliseconds since 1970 */
+  /**
+   * @param now milliseconds since 1970
+   * @param fetchKeys reads the keys in place of `fetch`
+   */
   constructor(
     private readonly issuer: string,
     jwksUri: URL,
     private readonly now: () => number,
+    fetchKeys: FetchImplementation = fetch,
   ) {
-    this.#keys = createRemoteJWKSet(jwksUri, { timeoutDuration: FETCH_TIMEOUT_MS });
+    this.#keys = createRemoteJWKSet(jwksUri, { timeoutDuration: FETCH_TIMEOUT_MS, [customFetch]: fetchKeys });
   }
 
   /**

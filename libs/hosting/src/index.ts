@@ -12,3 +12,4 @@ export * from './settings.js';
 export * from './setting-rules.js';
 export * from './service-needs.js';
 export * from './refused-credentials.js';
+export * from './stats-query.js';

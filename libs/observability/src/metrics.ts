@@ -159,6 +159,91 @@ export const METRICS = {
     labelNames: ['outcome', 'dimension', 'source'],
   }),
 
+  attackSignals: new ReadGauge(
+    'countersign_attack_signals',
+    'Signals of the last ten minutes, by kind; NaN while the database of audit does not answer. Above 0: an attack goes on',
+    ['kind'],
+    Math.max,
+  ),
+  attackedTenants: new ReadGauge(
+    'countersign_attacked_tenants',
+    'Tenants with a signal in the last ten minutes, by kind. Several: somebody attacks the installation, not one tenant',
+    ['kind'],
+    Math.max,
+  ),
+  tightenedTenants: new ReadGauge(
+    'countersign_tightened_tenants',
+    'Tenants with limits that are halved after a signal; every limit of such a tenant is. Each copy shows all: use the maximum',
+    [],
+    Math.max,
+  ),
+  overrides: new ReadGauge(
+    'countersign_limit_overrides',
+    'Overrides in force, by limit and whether a reason was given. Each copy shows all: use the maximum',
+    ['dimension', 'reason'],
+    Math.max,
+  ),
+  oldestOverride: new ReadGauge(
+    'countersign_limit_override_age_seconds',
+    'Age of the oldest override in force, by limit; 0 without one. More than a day: change the policy instead',
+    ['dimension'],
+    Math.max,
+  ),
+  overridesEnded: new Counter({
+    name: 'countersign_limit_overrides_ended_total',
+    help: 'Overrides that ended: expired (counted when they are purged), deleted, replaced, tenant_deleted',
+    labelNames: ['reason'],
+  }),
+
+  signIns: new Counter({
+    name: 'countersign_operator_sign_ins_total',
+    help: 'Sign-ins of operators by method (oidc, key) and result: success; no_role; expired (not begun in this browser, too old, or used before); mismatch (state, nonce or ID token is not that of this sign-in); provider_refused; wrong_key; cross_site; unavailable. Many that are no success: somebody guesses, or the provider is configured wrongly',
+    labelNames: ['method', 'result'],
+  }),
+  operatorSessions: new ReadGauge(
+    'countersign_operator_sessions',
+    'Open sessions of operators; NaN while the database of the directory does not answer',
+    [],
+    Math.max,
+  ),
+  operatorSessionsEnded: new Counter({
+    name: 'countersign_operator_sessions_ended_total',
+    help: 'Sessions of operators that ended: sign_out, everywhere, provider (back-channel logout), replaced (by a further sign-in), idle, absolute. The last two are counted within a minute',
+    labelNames: ['reason'],
+  }),
+  operatorRequestsRefused: new Counter({
+    name: 'countersign_operator_requests_refused_total',
+    help: 'Requests of operators that were refused: recent_sign_in (another sign-in was demanded), role (no role permits it in this tenant), cross_site (no CSRF token, or another site), session_ended, token (invalid token of a script)',
+    labelNames: ['reason'],
+  }),
+  logoutTokens: new Counter({
+    name: 'countersign_logout_tokens_total',
+    help: 'Back-channel logout tokens: accepted, repeated, refused, unavailable. Refused or unavailable: sessions stay open that the provider has ended',
+    labelNames: ['result'],
+  }),
+  openIdRequests: new Histogram({
+    name: 'countersign_openid_request_seconds',
+    help: 'Seconds of a request to the OpenID provider, by request (discovery, keys, token, userinfo) and outcome: answered, refused (status 4xx), failed (no answer, or status 5xx)',
+    labelNames: ['request', 'outcome'],
+    buckets: WAITING_SECONDS,
+  }),
+  consoleRequests: new Histogram({
+    name: 'countersign_console_request_seconds',
+    help: 'Seconds from the arrival of a request of the console to its answer, by route group and outcome: answered, refused (status 4xx), failed (status 5xx). Group page: loads of the page. Live streams and exports are left out',
+    labelNames: ['group', 'outcome'],
+    buckets: WAITING_SECONDS,
+  }),
+  streams: new Gauge({
+    name: 'countersign_streams',
+    help: 'Open requests that last: live (streams of events), event_export, subject_export, subject_import',
+    labelNames: ['kind'],
+  }),
+  streamsRefused: new Counter({
+    name: 'countersign_streams_refused_total',
+    help: 'Such requests that were refused because too many were open, of all clients or of one tenant',
+    labelNames: ['kind'],
+  }),
+
   checkpointAge: new ReadGauge(
     'countersign_log_checkpoint_age_seconds',
     'Seconds since the signer last published a checkpoint, or found the log empty. More than two minutes: the log is not signed',

@@ -6,6 +6,7 @@ export * from './service-tables.js';
 export { eventExamples, eventFaults, type PublishedRecord } from './event-contract.js';
 export * from './eventually.js';
 export * from './manual-clock.js';
+export * from './metric-value.js';
 export { ocsfFaults, ocsfSchema } from './ocsf.js';
 export * from './phone-spellings.js';
 export * from './pipelined-requests.js';

@@ -1,10 +1,12 @@
 import { factRecorded, type FactKind } from '@countersign/contracts';
 import { openLogBed, TEST_ORIGIN, type LogBed } from '../../test/log-bed.js';
+import { metricValue } from '@countersign/testing';
 import { trailEntry } from '../../test/audit-trail.contract.js';
 import { type TrailEntry } from '../trail/trail.ports.js';
 import { PostgresAuditTrail } from '../trail/audit-trail.store.js';
 import { PostgresLogSequencer } from '../log/log-sequencer.store.js';
 import { countedEvent } from './counted-event.decision.js';
+import { attackGauges } from './attack-gauges.js';
 import { KEPT_DAYS, PostgresEventCounts } from './event-counts.store.js';
 import { ReadEventCounts } from './read-event-counts.use-case.js';
 
@@ -91,5 +93,21 @@ describe('the counts of events', () => {
       { step: 'hour', age: KEPT_DAYS.hour - 1 },
       { step: 'minute', age: KEPT_DAYS.minute - 1 },
     ]);
+  });
+
+  it('show the signals of the last ten minutes, and how many tenants they are about', async () => {
+    const value = async (name: string): Promise<number[]> => {
+      const kinds = ['signal.pin_spray', 'signal.distributed'];
+      return Promise.all(kinds.map((kind) => metricValue(name, { kind })));
+    };
+    const trail = new PostgresAuditTrail(new PostgresLogSequencer(bed.service, TEST_ORIGIN));
+    const secondsAgo = (seconds: number): string => new Date(Date.now() - seconds * 1000).toISOString();
+    const signals = { 0: 'acme', 120: 'acme', 240: 'umbrella', 700: 'globex' };
+    for (const [seconds, tenant] of Object.entries(signals))
+      await trail.append(entryOf('signal.pin_spray', secondsAgo(Number(seconds)), {}, tenant));
+    const hiders = attackGauges(counts);
+    expect(await value('countersign_attack_signals')).toEqual([3, 0]);
+    expect(await value('countersign_attacked_tenants')).toEqual([2, 0]);
+    for (const hide of hiders) hide();
   });
 });

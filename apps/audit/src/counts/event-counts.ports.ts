@@ -14,6 +14,14 @@ export interface CountedPeriod {
   readonly to: Date;
 }
 
+/** The signals of one kind in the last minutes. */
+export interface RecentSignals {
+  readonly kind: string;
+  readonly signals: number;
+  /** How many tenants they are about. */
+  readonly tenants: number;
+}
+
 /** Counts of the events of the log, by the times of the events. */
 export abstract class EventCountLog {
   /**
@@ -22,4 +30,10 @@ export abstract class EventCountLog {
    * @throws ServiceError DATABASE_UNAVAILABLE, retriable
    */
   abstract counts(tenant: string | undefined, period: CountedPeriod): Promise<CountedStep[]>;
+
+  /**
+   * The signals of the last minutes, of all tenants; none for a kind without signals.
+   * @throws ServiceError DATABASE_UNAVAILABLE, retriable
+   */
+  abstract recentSignals(minutes: number): Promise<RecentSignals[]>;
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '@countersign/persistence';
-import { EventCountLog, type CountedPeriod, type CountedStep } from './event-counts.ports.js';
+import { EventCountLog, type CountedPeriod, type CountedStep, type RecentSignals } from './event-counts.ports.js';
 
 /** Days for which the rows of a step are kept. Bounds the table: a tenant has about 20 rows for each step at most. */
 export const KEPT_DAYS = { minute: 8, hour: 400 } as const;
@@ -14,6 +14,13 @@ GROUP BY 1, kind, variant
 ORDER BY 1`;
 const READ_ALL = READ('');
 const READ_TENANT = READ('AND tenant = $5');
+
+/** $1 minutes. A row has the events of a whole minute, so those of the minute that is only partly in the period are left out. */
+const RECENT_SIGNALS = `
+SELECT kind, sum(count)::float8 AS signals, count(DISTINCT tenant)::int AS tenants
+FROM audit.event_counts
+WHERE step = 'minute' AND start_time > statement_timestamp() - make_interval(mins => $1) AND kind LIKE 'signal.%'
+GROUP BY kind`;
 
 /** $1 step, $2 days */
 const PURGE = `
@@ -34,6 +41,10 @@ export class PostgresEventCounts extends EventCountLog {
       ? this.database.forAllTenants().query<Row>(READ_ALL, values)
       : this.database.forTenants([tenant]).query<Row>(READ_TENANT, [...values, tenant]));
     return rows.map((row) => ({ ...row, count: Number(row.count) }));
+  }
+
+  override recentSignals(minutes: number): Promise<RecentSignals[]> {
+    return this.database.forAllTenants().query<RecentSignals>(RECENT_SIGNALS, [minutes]);
   }
 
   /** Removes rows that are older than {@link KEPT_DAYS}. @throws ServiceError DATABASE_UNAVAILABLE, retriable */

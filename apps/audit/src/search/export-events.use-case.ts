@@ -26,7 +26,7 @@ export interface EventExport {
  */
 @Injectable()
 export class ExportEvents implements OnModuleDestroy {
-  readonly #slots = new StreamSlots();
+  readonly #slots = new StreamSlots('event_export');
   readonly #stopping = new AbortController();
 
   constructor(

@@ -26,7 +26,7 @@ export interface EventStream {
 /** Sends events to clients as soon as the log has them (`text/event-stream`). */
 @Injectable()
 export class FollowEvents implements OnModuleDestroy {
-  readonly #slots = new StreamSlots(MAX_STREAMS, MAX_STREAMS_OF_A_TENANT);
+  readonly #slots = new StreamSlots('live', MAX_STREAMS, MAX_STREAMS_OF_A_TENANT);
   readonly #stopping = new AbortController();
   /** The size of the log, read once for all clients. */
   #size: { readonly at: number; readonly value: Promise<number> } | undefined;

@@ -15,6 +15,7 @@ export class OperatorSessionsModule {
         ManageOperatorSessions,
         { provide: OperatorSessionStore, useFactory: () => new PostgresOperatorSessions(database, relay) },
       ],
+      exports: [OperatorSessionStore],
     };
   }
 }

@@ -30,4 +30,13 @@ export abstract class OperatorSessionStore {
 
   /** Ends the sessions that a logout token names, with a fact. @returns undefined: the token had its effect before */
   abstract logout(command: OperatorLogoutRequested): Promise<number | undefined>;
+
+  /**
+   * Removes sessions that have ended by their absolute time or, once a session was looked up here, by the longest idle time of
+   * those look-ups. No adapter accepts such a session again.
+   */
+  abstract purge(): Promise<void>;
+
+  /** How many sessions {@link purge} would keep. */
+  abstract count(): Promise<number>;
 }

@@ -10,7 +10,7 @@ import {
   type OperatorSessionState,
   type RoleGrant,
 } from '@countersign/contracts';
-import { traceHeaders } from '@countersign/observability';
+import { METRICS, traceHeaders } from '@countersign/observability';
 import { Database, databaseTime, Inbox, Outbox, OutboxRelay, type Transaction } from '@countersign/persistence';
 import { OperatorSessionStore, type BegunSignIn } from './operator-sessions.ports.js';
 
@@ -35,11 +35,16 @@ const TAKE = `WITH taken AS (DELETE FROM directory.operator_sign_ins WHERE id_ha
   SELECT return_to AS "returnTo", recent FROM taken
   WHERE begun_at > clock_timestamp() - make_interval(secs => ${SIGN_IN_SECONDS})`;
 
-const PURGE = 'DELETE FROM directory.operator_sessions WHERE expires_at < clock_timestamp()';
+/** $1 idle time in seconds; null: unknown */
+const IS_IDLE = 'COALESCE(last_used_at < clock_timestamp() - make_interval(secs => $1), false)';
+const PURGE = `DELETE FROM directory.operator_sessions WHERE expires_at < clock_timestamp() OR ${IS_IDLE}
+  RETURNING COALESCE(last_used_at + make_interval(secs => $1) < expires_at, false) AS idle`;
+const COUNT = `SELECT count(*)::int AS open FROM directory.operator_sessions
+  WHERE expires_at > clock_timestamp() AND NOT ${IS_IDLE}`;
 
 /** The browser has lost the cookie of the session before, so no sign-out could end that session. */
 const REPLACE = `DELETE FROM directory.operator_sessions
-  WHERE id_hash = $1 AND subject = $2 AND issuer IS NOT DISTINCT FROM $3`;
+  WHERE id_hash = $1 AND subject = $2 AND issuer IS NOT DISTINCT FROM $3 RETURNING 1`;
 
 /** The provider's clock can be ahead, which must not make a sign-in recent for longer. */
 const START = `INSERT INTO directory.operator_sessions
@@ -62,6 +67,11 @@ const LOGOUT = `DELETE FROM directory.operator_sessions
   WHERE issuer = $1 AND ($2::text IS NULL OR subject = $2) AND ($3::text IS NULL OR provider_session = $3)
   RETURNING subject, name`;
 
+/** How a session ends, as the metric counts it. */
+const ENDS = ['sign_out', 'everywhere', 'provider', 'replaced', 'idle', 'absolute'] as const;
+type SessionEnd = (typeof ENDS)[number];
+const countEnded = (reason: SessionEnd, count: number): void => METRICS.operatorSessionsEnded.inc({ reason }, count);
+
 interface SessionRow {
   readonly issuer: string | null;
   readonly subject: string;
@@ -78,6 +88,8 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   #begun = 0;
+  /** Longest idle time with which an adapter has looked a session up, in seconds; null: none yet. */
+  #idleSeconds: number | null = null;
 
   constructor(
     private readonly database: Database,
@@ -86,6 +98,8 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
     super();
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
+    // Prometheus sees the first end as an increase only if the counter was 0 before it.
+    for (const reason of ENDS) METRICS.operatorSessionsEnded.inc({ reason }, 0);
   }
 
   override async begin(idHash: string, { returnTo, recent }: BegunSignIn): Promise<void> {
@@ -112,11 +126,12 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
     } = command;
     const authenticatedAt = command.authenticatedAt === undefined ? null : new Date(command.authenticatedAt);
     const values = [idHash, issuer, subject, name, providerSession, JSON.stringify(grants), authenticatedAt];
+    await this.purge();
+    let replacedCount = 0;
     const row = await this.#recording(async (tx) => {
-      await tx.query(PURGE);
       const started = await tx.query(START, [...values, lifeSeconds]);
       if (started.length > 0) {
-        if (replaces !== undefined) await tx.query(REPLACE, [replaces, subject, issuer]);
+        if (replaces !== undefined) replacedCount = (await tx.query(REPLACE, [replaces, subject, issuer])).length;
         const tenants = boundTenants(grants);
         const detail = { with: issuer === null ? 'key' : 'oidc', ...(tenants && { tenants: tenants.join(' ') }) };
         await this.#record(tx, 'operator.signed_in', command.commandId, actor, detail);
@@ -124,6 +139,7 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
       const [session] = await tx.query<SessionRow>(LOOK_UP, [idHash, lifeSeconds]);
       return session;
     });
+    countEnded('replaced', replacedCount);
     if (row === undefined) throw new Error('the session that was started does not hold');
     return stateOf(row);
   }
@@ -133,21 +149,24 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
     idleSeconds: number,
     isUse: boolean,
   ): Promise<OperatorSessionState | undefined> {
+    this.#idleSeconds = Math.max(this.#idleSeconds ?? 0, idleSeconds);
     const [row] = await this.database.query<SessionRow>(isUse ? USE : LOOK_UP, [idHash, idleSeconds]);
     return row && stateOf(row);
   }
 
-  override end(commandId: string, idHash: string, everywhere: boolean, actor: Actor): Promise<number> {
-    return this.#recording(async (tx) => {
+  override async end(commandId: string, idHash: string, everywhere: boolean, actor: Actor): Promise<number> {
+    const ended = await this.#recording(async (tx) => {
       const { length: count } = await tx.query(everywhere ? END_ALL : END, [idHash]);
       if (count > 0) await this.#record(tx, 'operator.signed_out', commandId, actor, { by: 'operator', count });
       return count;
     });
+    countEnded(everywhere ? 'everywhere' : 'sign_out', ended);
+    return ended;
   }
 
-  override logout(command: OperatorLogoutRequested): Promise<number | undefined> {
+  override async logout(command: OperatorLogoutRequested): Promise<number | undefined> {
     const { commandId, issuer, tokenHash, subject = null, providerSession = null } = command;
-    return this.#recording(async (tx) => {
+    const endedCount = await this.#recording(async (tx) => {
       if (!(await this.#inbox.claim(tx, 'logout-tokens', tokenHash))) return undefined;
       const ended = await tx.query<{ subject: string; name: string }>(LOGOUT, [issuer, subject, providerSession]);
       const [first] = ended;
@@ -158,6 +177,20 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
       }
       return ended.length;
     });
+    countEnded('provider', endedCount ?? 0);
+    return endedCount;
+  }
+
+  override async purge(): Promise<void> {
+    const ended = await this.database.query<{ idle: boolean }>(PURGE, [this.#idleSeconds]);
+    const idleCount = ended.filter(({ idle }) => idle).length;
+    countEnded('idle', idleCount);
+    countEnded('absolute', ended.length - idleCount);
+  }
+
+  override async count(): Promise<number> {
+    const [row] = await this.database.query<{ open: number }>(COUNT, [this.#idleSeconds]);
+    return row?.open ?? 0;
   }
 
   async #recording<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {

@@ -130,7 +130,8 @@ describe('an override for one caller', () => {
     const targets = names.map(({ keyId }) => ({ keyId, target: callerUnder(keyId) }));
     const [first] = targets;
     const rule = { dimension: 'caller', target: first?.target ?? '', limit, periodSeconds: 60 } as const;
-    const overrides = [{ ...rule, reason: 'a test', names: targets, actor: null, endsAt: bed.clock.now() + 600_000 }];
+    const times = { setAt: bed.clock.now(), endsAt: bed.clock.now() + 600_000 };
+    const overrides = [{ ...rule, ...times, reason: 'a test', names: targets, actor: null }];
     limitRequests.settings = new Map([['acme', { overrides, tightenedUntil: 0 }]]);
   };
 

@@ -3,7 +3,7 @@ import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { LIMIT_DIMENSIONS, type LimitDimension, untimedFact, type UntimedFact } from '@countersign/contracts';
 import { openDatabase, type Database } from '@countersign/persistence';
-import { createTestDatabase, TEST_ACTOR } from '@countersign/testing';
+import { createTestDatabase, metricValue, TEST_ACTOR } from '@countersign/testing';
 import { RATE_LIMIT_MIGRATIONS } from '../../migrations/index.js';
 import { decideLimits, type LimitCounterState } from './limit.decision.js';
 import { EXACT_LIMIT, type LimitRule } from './rule.decision.js';
@@ -196,6 +196,7 @@ describe('the PostgreSQL override store', () => {
     ...{ dimension: 'caller', target: '', names: [], limit: 3, periodSeconds: 60, reason: "it's “one number”" },
   };
   const always = (): boolean => true;
+  const ended = (reason: string): Promise<number> => metricValue('countersign_limit_overrides_ended_total', { reason });
   const added = (more: Partial<NewOverride> = {}): NewOverride => {
     const expiresAt = new Date(Date.now() + 60_000).toISOString();
     return { ...override, id: randomUUID(), actor: TEST_ACTOR, expiresAt, ...more };
@@ -223,6 +224,7 @@ describe('the PostgreSQL override store', () => {
 
   it('lists, finds and deletes the overrides of one tenant, and none that has ended', async () => {
     const store = open();
+    const before = [await ended('deleted'), await ended('expired')] as const;
     const names = ['k1', 'k2'].map((keyId) => ({ keyId, target: `caller under ${keyId}` }));
     const sent = [
       added({ dimension: 'subject', target: 'id:c-1', shadow: true }),
@@ -269,6 +271,7 @@ describe('the PostgreSQL override store', () => {
     expect(await store.find('globex', String(second))).toBeUndefined();
     await store.purge();
     expect(await query('SELECT 1 FROM rate_limit.overrides')).toEqual([]);
+    expect([await ended('deleted'), await ended('expired')]).toEqual([before[0] + 1, before[1] + 2]);
   });
 
   it('replaces an override of the same target under any of its names, unless it must be kept', async () => {
@@ -282,8 +285,10 @@ describe('the PostgreSQL override store', () => {
     expect(await store.override('initech', second, fact(), always)).toMatchObject({ id: second.id, limit: 7 });
     expect(await store.list('initech', { limit: 9 })).toMatchObject([{ id: second.id }]);
     // A command that is delivered twice makes one override.
+    const replaced = await ended('replaced');
     expect(await store.override('initech', second, fact(), always)).toMatchObject({ id: second.id });
     expect(await store.list('initech', { limit: 9 })).toHaveLength(1);
+    expect([replaced, await ended('replaced')]).toEqual([1, 1]);
   });
 
   it('compares a new override with that of the whole dimension, which it does not replace', async () => {

@@ -68,7 +68,11 @@ export function isLooser(override: Pick<LimitOverride, 'limit' | 'periodSeconds'
 
 /** What overrides the policies of one tenant. */
 export interface TenantLimitSettings {
-  readonly overrides: readonly (LimitOverride & Pick<StoredOverride, 'actor'> & { readonly endsAt: number })[];
+  readonly overrides: readonly (LimitOverride &
+    Pick<StoredOverride, 'actor'> & {
+      readonly setAt: number;
+      readonly endsAt: number;
+    })[];
   /** Time until which the limits are halved; 0: they are not. */
   readonly tightenedUntil: number;
 }

@@ -69,7 +69,7 @@ export class ManageLimits {
       [...read].map(([tenant, { overrides, tightenedUntil }]) => [
         tenant,
         {
-          overrides: overrides.map((override) => ({ ...override, endsAt: now + override.endsAt })),
+          overrides: overrides.map((one) => ({ ...one, setAt: now + one.setAt, endsAt: now + one.endsAt })),
           tightenedUntil: now + tightenedUntil,
         },
       ]),

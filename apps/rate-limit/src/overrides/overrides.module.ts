@@ -4,6 +4,7 @@ import { LimitsModule } from '../limits/limits.module.js';
 import { RefusalsModule } from '../refusals/refusals.module.js';
 import { ManageLimits } from './manage-limits.use-case.js';
 import { OverridesHandler } from './overrides.handler.js';
+import { OverrideGauges } from './override-gauges.js';
 import { OverrideStore } from './overrides.ports.js';
 import { PostgresOverrideStore } from './overrides.store.js';
 
@@ -17,6 +18,7 @@ import { PostgresOverrideStore } from './overrides.store.js';
       useFactory: (database: Database, relay: OutboxRelay) => new PostgresOverrideStore(database, () => relay.wake()),
     },
     ManageLimits,
+    OverrideGauges,
   ],
   exports: [OverrideStore, ManageLimits],
 })

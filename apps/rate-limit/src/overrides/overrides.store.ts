@@ -1,4 +1,5 @@
 import { MAX_OVERRIDES, type LimitDimension, type UntimedFact } from '@countersign/contracts';
+import { METRICS } from '@countersign/observability';
 import { databaseTime, type Database, type Transaction } from '@countersign/persistence';
 import { ArrayOverlap, In, LessThanOrEqual, MoreThan } from 'typeorm';
 import { ADD_FACTS, rowOf } from '../refusals/fact-log.store.js';
@@ -37,6 +38,9 @@ const RESET_ADMISSIONS = `UPDATE rate_limit.counters
     commands_at = '{}'
   WHERE key = ANY ($1::uuid[])`;
 
+/** How an override ends, as the metric counts it. */
+const ENDS = ['expired', 'deleted', 'replaced', 'tenant_deleted'] as const;
+
 /** Overrides and tightened limits in PostgreSQL. Every change increments the version in its transaction. */
 export class PostgresOverrideStore extends OverrideStore {
   constructor(
@@ -44,6 +48,8 @@ export class PostgresOverrideStore extends OverrideStore {
     private readonly wakeRelay: () => void,
   ) {
     super();
+    // Prometheus sees the first end as an increase only if the counter was 0 before it.
+    for (const reason of ENDS) METRICS.overridesEnded.inc({ reason }, 0);
   }
 
   override async version(): Promise<OverridesVersion> {
@@ -56,9 +62,10 @@ export class PostgresOverrideStore extends OverrideStore {
       const now = await databaseTime(tx);
       const overrides = new Map<string, TenantLimitSettings['overrides'][number][]>();
       for (const row of await tx.entities.findBy(OverrideEntity, { expiresAt: MoreThan(now) })) {
-        const { tenant, expiresAt } = row;
+        const { tenant, createdAt, expiresAt } = row;
         const ofTenant = overrides.get(tenant) ?? [];
-        ofTenant.push({ ...storedOverride(row), endsAt: Number(expiresAt) - Number(now) });
+        const fromNow = { setAt: Number(createdAt) - Number(now), endsAt: Number(expiresAt) - Number(now) };
+        ofTenant.push({ ...storedOverride(row), ...fromNow });
         overrides.set(tenant, ofTenant);
       }
       const tightened = await tx.entities.findBy(TightenedLimitsEntity, { endsAt: MoreThan(now) });
@@ -82,6 +89,7 @@ export class PostgresOverrideStore extends OverrideStore {
     const targets = names.length === 0 ? [target] : names.map((name) => name.target);
     const keyIds = names.map(({ keyId }) => keyId);
     let result: StoredOverride | 'ended' | 'kept' | 'full' = 'ended';
+    let [replacedCount, expiredCount] = [0, 0];
     await this.#change(tenant, fact, async (tx) => {
       const createdAt = await databaseTime(tx);
       const row = { ...override, shadow, tenant, targets, keyIds, createdAt, expiresAt: new Date(expiresAt) };
@@ -100,11 +108,16 @@ export class PostgresOverrideStore extends OverrideStore {
         result = 'full';
         return false;
       }
-      await tx.entities.delete(OverrideEntity, sameTarget);
+      const { affected } = await tx.entities.delete(OverrideEntity, sameTarget);
+      // A command that is delivered twice ends nothing.
+      replacedCount = replaced.filter(({ id }) => id !== override.id).length;
+      expiredCount = (affected ?? 0) - replaced.length;
       await tx.entities.upsert(OverrideEntity, row, ['tenant', 'dimension', 'target']);
       result = storedOverride(row);
       return true;
     });
+    METRICS.overridesEnded.inc({ reason: 'replaced' }, replacedCount);
+    METRICS.overridesEnded.inc({ reason: 'expired' }, expiredCount);
     return result;
   }
 
@@ -133,7 +146,7 @@ export class PostgresOverrideStore extends OverrideStore {
     mayDelete: (existing: StoredOverride) => boolean,
   ): Promise<'deleted' | 'kept' | 'missing'> {
     let result: 'deleted' | 'kept' | 'missing' = 'missing';
-    await this.#change(tenant, fact, async (tx) => {
+    const isDeleted = await this.#change(tenant, fact, async (tx) => {
       const existing = await findOverride(tx, tenant, id);
       if (!existing) return false;
       result = mayDelete(existing) ? 'deleted' : 'kept';
@@ -143,6 +156,7 @@ export class PostgresOverrideStore extends OverrideStore {
       if (affected === 0) result = 'missing';
       return affected !== 0;
     });
+    METRICS.overridesEnded.inc({ reason: 'deleted' }, isDeleted ? 1 : 0);
     return result;
   }
 
@@ -159,23 +173,24 @@ export class PostgresOverrideStore extends OverrideStore {
   }
 
   override async eraseTenant(tenant: string): Promise<boolean> {
-    await this.database.forTenants([tenant]).transaction(async (tx) => {
-      const removed = [
-        await tx.entities.delete(OverrideEntity, { tenant }),
-        await tx.entities.delete(TightenedLimitsEntity, { tenant }),
-      ];
-      if (removed.some(({ affected }) => affected !== 0))
+    const ended = await this.database.forTenants([tenant]).transaction(async (tx) => {
+      const overrides = await tx.entities.delete(OverrideEntity, { tenant });
+      const tightened = await tx.entities.delete(TightenedLimitsEntity, { tenant });
+      if (overrides.affected !== 0 || tightened.affected !== 0)
         await tx.query('UPDATE rate_limit.settings_version SET changes = changes + 1');
+      return overrides.affected ?? 0;
     });
+    METRICS.overridesEnded.inc({ reason: 'tenant_deleted' }, ended);
     return true;
   }
 
-  override purge(): Promise<void> {
-    return this.database.forAllTenants().transaction(async (tx) => {
+  override async purge(): Promise<void> {
+    const expired = await this.database.forAllTenants().transaction(async (tx) => {
       const now = await databaseTime(tx);
-      await tx.entities.delete(OverrideEntity, { expiresAt: LessThanOrEqual(now) });
       await tx.entities.delete(TightenedLimitsEntity, { endsAt: LessThanOrEqual(now) });
+      return tx.entities.delete(OverrideEntity, { expiresAt: LessThanOrEqual(now) });
     });
+    METRICS.overridesEnded.inc({ reason: 'expired' }, expired.affected ?? 0);
   }
 
   async #change(tenant: string, fact: UntimedFact, work: (tx: Transaction) => Promise<boolean>): Promise<boolean> {

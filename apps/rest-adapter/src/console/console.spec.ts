@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually, metricValue } from '@countersign/testing';
 import { RestTestBed } from '../../test/test-bed.js';
 import { readConsoleFiles } from './console-files.js';
 
@@ -85,6 +86,20 @@ describe('the routes of the console', () => {
     // The client has opened the compressed answer.
     expect(Buffer.from(await compressed.arrayBuffer()).equals(bytes)).toBe(true);
     expect(gunzipSync(gzipSync(bytes)).equals(bytes)).toBe(true);
+  });
+
+  it('count loads of the page and of its assets apart', async () => {
+    const groups = ['page', 'assets', 'session'];
+    const read = (): Promise<number[]> =>
+      Promise.all(groups.map((group) => metricValue('countersign_console_request_seconds_count', { group })));
+    const before = await read();
+    for (const path of ['/console', '/console/live', '/console/assets/none.js']) await (await get(path)).text();
+    await eventually('each request is counted', async () => {
+      const growth = (await read()).map((value, at) => value - (before[at] ?? 0));
+      return growth.join() === '2,1,0';
+    });
+    const refused = { group: 'assets', outcome: 'refused' };
+    expect(await metricValue('countersign_console_request_seconds_count', refused)).toBeGreaterThan(0);
   });
 
   it.each([

@@ -20,7 +20,7 @@ export type CheckKey = () => void | Promise<void>;
 /** Reads all subjects of a tenant page by page, as fast as the client takes them. */
 @Injectable()
 export class ExportSubjects implements OnModuleDestroy {
-  readonly #slots = new StreamSlots();
+  readonly #slots = new StreamSlots('subject_export');
   readonly #stopping = new AbortController();
 
   constructor(

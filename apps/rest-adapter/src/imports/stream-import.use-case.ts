@@ -59,7 +59,7 @@ type ReadLine = { readonly row: SubjectRow; readonly bytes: number } | { readonl
 export class StreamImport implements OnModuleDestroy {
   readonly #pipe = new RequestPipe();
   readonly #stopping = new AbortController();
-  readonly #slots = new StreamSlots();
+  readonly #slots = new StreamSlots('subject_import');
 
   constructor(
     private readonly bus: CommandBus,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createParamDecorator, Injectable, type ExecutionContext } from '@nestjs/common';
 import { actorOf, type ClientRequest, Problem, invalid } from '@countersign/api';
 import { CommandAnswered, type ManagementCommand, type Message } from '@countersign/contracts';
+import { METRICS } from '@countersign/observability';
 import { type ReasonQuery } from './tenants/tenants.dto.js';
 import { CommandBus, ReplyTimeout } from '../rest-adapter.ports.js';
 
@@ -76,6 +77,7 @@ export class Manage {
       case 'scope_missing':
         throw new Problem('audit-scope-missing');
       case 'recent_sign_in_required':
+        METRICS.operatorRequestsRefused.inc({ reason: 'recent_sign_in' });
         throw new Problem('recent-sign-in-required');
       case 'invalid':
         throw invalid(

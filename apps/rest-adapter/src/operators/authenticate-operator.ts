@@ -1,6 +1,7 @@
 import { OperatorAuthentication, Problem, type OperatorIdentity } from '@countersign/api';
 import { type OperatorSessionState } from '@countersign/contracts';
 import { type KeyedHash } from '@countersign/crypto';
+import { METRICS } from '@countersign/observability';
 import { type Clock } from '@countersign/runtime';
 import { type FastifyRequest } from 'fastify';
 import { type OpenIdProvider } from './open-id-provider.js';
@@ -52,7 +53,9 @@ export class AuthenticateOperator extends OperatorAuthentication {
   /** Refuses a change that the page of another site can have sent. @throws Problem cross-site-request */
   checkSite(request: FastifyRequest, sessionId?: string): void {
     const lacksToken = sessionId !== undefined && !hasCsrfToken(request, sessionId);
-    if (lacksToken || isCrossSite(request, this.originOf(request))) throw new Problem('cross-site-request');
+    if (!lacksToken && !isCrossSite(request, this.originOf(request))) return;
+    METRICS.operatorRequestsRefused.inc({ reason: 'cross_site' });
+    throw new Problem('cross-site-request');
   }
 
   /** The session of the cookie; undefined when it has none that holds. */

@@ -5,6 +5,7 @@ import * as client from 'openid-client';
 import { type ProviderSettings } from './operator.settings.js';
 import { grantsOf } from './role-grants.decision.js';
 import { derivedFrom } from './session-cookies.js';
+import { timedFetch, type ProviderRequest, type TimedFetch } from './timed-fetch.js';
 
 /** For each request to the provider, in seconds. */
 const TIMEOUT_SECONDS = 5;
@@ -26,6 +27,12 @@ export interface ProvenPerson {
   readonly providerSession: string | undefined;
 }
 
+/**
+ * Why an answer signs nobody in. `mismatch`: state, nonce or ID token is not that of this sign-in. `provider_refused`: the
+ * provider answered with an error, such as one about the code or the client.
+ */
+export type SignInFault = 'mismatch' | 'provider_refused';
+
 /** What one sign-in sends and checks, derived from the id in its cookie. */
 interface SignInSecrets {
   readonly state: string;
@@ -43,6 +50,9 @@ export class OpenIdProvider {
   #provider: Promise<Provider> | undefined;
   #readAt = -Infinity;
   #exchanges = 0;
+  /** What is requested at an address. */
+  #requests: ReadonlyMap<string, ProviderRequest> = new Map();
+  readonly #fetch: TimedFetch;
 
   /**
    * @param now milliseconds since 1970
@@ -52,7 +62,9 @@ export class OpenIdProvider {
     readonly settings: ProviderSettings,
     private readonly now: () => number,
     private readonly logFault: (error: unknown) => void,
-  ) {}
+  ) {
+    this.#fetch = timedFetch((url) => this.#requests.get(url) ?? 'discovery');
+  }
 
   /**
    * The address at which the person signs in.
@@ -72,10 +84,9 @@ export class OpenIdProvider {
    * Exchanges the code of a sign-in for the person.
    * @param url at which the browser arrived
    * @param maxAgeSeconds as sent; the authentication must be no older
-   * @returns undefined when the answer is not that of this sign-in, or the provider refused
    * @throws Problem unavailable
    */
-  async signIn(id: string, url: URL, maxAgeSeconds: number): Promise<ProvenPerson | undefined> {
+  async signIn(id: string, url: URL, maxAgeSeconds: number): Promise<ProvenPerson | SignInFault> {
     const { config } = await this.#open();
     const { state, nonce, verifier } = secretsOf(id);
     if (this.#exchanges >= MAX_EXCHANGES) throw new Problem('unavailable');
@@ -93,10 +104,10 @@ export class OpenIdProvider {
         grants.length === 0 && hasUserInfo
           ? await client.fetchUserInfo(config, tokens.access_token, String(claims['sub']))
           : {};
-      return this.#personOf({ ...more, ...claims });
+      return this.#personOf({ ...more, ...claims }) ?? 'mismatch';
     } catch (error) {
       if (isUnreachable(error)) throw this.#unavailable(error);
-      return undefined;
+      return isRefusal(error) ? 'provider_refused' : 'mismatch';
     } finally {
       this.#exchanges--;
     }
@@ -171,15 +182,26 @@ export class OpenIdProvider {
     const authentication = clientSecret === undefined ? client.None() : client.ClientSecretBasic(clientSecret.reveal());
     const config = await client.discovery(issuer, clientId, undefined, authentication, {
       timeout: TIMEOUT_SECONDS,
+      [client.customFetch]: this.#fetch,
       execute: [
         client.enableNonRepudiationChecks,
         // The rule of OIDC_ISSUER admits http for this machine only.
         ...(issuer.protocol === 'http:' ? [client.allowInsecureRequests] : []),
       ],
     });
-    const { issuer: name, jwks_uri: keys } = config.serverMetadata();
+    const {
+      issuer: name,
+      jwks_uri: keys,
+      token_endpoint: token,
+      userinfo_endpoint: userInfo,
+    } = config.serverMetadata();
     if (keys === undefined) throw new Error('the OpenID provider publishes no keys');
-    return { config, tokens: new ProviderTokens(name, new URL(keys), this.now) };
+    this.#requests = new Map([
+      [new URL(keys).href, 'keys'],
+      ...(token === undefined ? [] : ([[new URL(token).href, 'token']] as const)),
+      ...(userInfo === undefined ? [] : ([[new URL(userInfo).href, 'userinfo']] as const)),
+    ]);
+    return { config, tokens: new ProviderTokens(name, new URL(keys), this.now, this.#fetch) };
   }
 
   #unavailable(error: unknown): Problem {
@@ -193,9 +215,23 @@ function secretsOf(id: string): SignInSecrets {
   return { state: derivedFrom(id, 'state'), nonce: derivedFrom(id, 'nonce'), verifier: derivedFrom(id, 'verifier') };
 }
 
+/** Codes of errors about an answer that has not the form of a result. */
+const MALFORMED = ['OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON', 'OAUTH_PARSE_ERROR'];
+
+/** Whether the provider answered with an error: to the browser, at its token endpoint, or at its UserInfo endpoint. */
+function isRefusal(error: unknown): boolean {
+  const refusals = [client.AuthorizationResponseError, client.ResponseBodyError, client.WWWAuthenticateChallengeError];
+  if (refusals.some((refusal) => error instanceof refusal)) return true;
+  return error instanceof client.ClientError && MALFORMED.includes(error.code ?? '');
+}
+
 /** Whether the provider did not answer. Every other error is about an answer. */
 function isUnreachable(error: unknown): boolean {
   if (error instanceof client.ResponseBodyError) return error.status >= 500;
-  const { code, name } = error as { code?: unknown; name?: unknown };
-  return error instanceof TypeError && code === undefined ? true : code === 'OAUTH_TIMEOUT' || name === 'TimeoutError';
+  const { code, name, cause } = error as { code?: unknown; name?: unknown; cause?: unknown };
+  // Of a proxy in front of the provider: its body is no error of OAuth.
+  if (cause instanceof Response) return cause.status >= 500;
+  // `fetch` throws a TypeError, and the client wraps an error of no kind that it knows.
+  const isOfFetch = error instanceof TypeError || error instanceof client.ClientError;
+  return (isOfFetch && code === undefined) || code === 'OAUTH_TIMEOUT' || name === 'TimeoutError';
 }

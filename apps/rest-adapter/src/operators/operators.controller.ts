@@ -8,8 +8,9 @@ import {
   type OperatorRoleName,
   type RoleGrant,
 } from '@countersign/contracts';
-import { KeyedHash, sha256 } from '@countersign/crypto';
+import { KeyedHash, sha256, type LogoutClaims } from '@countersign/crypto';
 import { RefusedCredentials } from '@countersign/hosting';
+import { METRICS } from '@countersign/observability';
 import { type FastifyReply } from 'fastify';
 import { FactBus } from '../rest-adapter.ports.js';
 import { AuthenticateOperator, type OpenSession } from './authenticate-operator.js';
@@ -17,6 +18,7 @@ import { type OpenIdProvider, type ProvenPerson } from './open-id-provider.js';
 import { OperatorSettings } from './operator.settings.js';
 import { OperatorSessions } from './operator-sessions.js';
 import { KeySignInBody, SignInQuery, SignOutBody } from './operators.dto.js';
+import { countingFaults, countSignIn } from './sign-in-counts.js';
 import { COOKIES, createSessionId, csrfTokenOf, readCookie, setCookie } from './session-cookies.js';
 
 const CALLBACK = '/console/session/callback';
@@ -81,8 +83,11 @@ export class OperatorsController {
     const origin = this.authentication.originOf(request);
     // A new id for each sign-in: one that the browser sends can be known to somebody else.
     const id = createSessionId();
-    const url = await provider.signInUrl(id, `${origin}${CALLBACK}`, this.#maxAge(recent === '1'));
-    await this.sessions.begin(id, { returnTo, recent: recent === '1' });
+    const url = await countingFaults('oidc', async () => {
+      const signInUrl = await provider.signInUrl(id, `${origin}${CALLBACK}`, this.#maxAge(recent === '1'));
+      await this.sessions.begin(id, { returnTo, recent: recent === '1' });
+      return signInUrl;
+    });
     setCookie(reply, this.hash, COOKIES.signIn, origin, id, SIGN_IN_SECONDS);
     const session = readCookie(request, this.hash, COOKIES.session, origin);
     const replaced = session && Buffer.from(sha256(session), 'hex').toString('base64url');
@@ -94,28 +99,39 @@ export class OperatorsController {
   @Requires('public')
   async callback(@Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
     const provider = this.#provider();
+    void reply.redirect(await countingFaults('oidc', () => this.#endSignIn(provider, request, reply)), 302);
+  }
+
+  /** @returns the path to which the browser goes */
+  async #endSignIn(provider: OpenIdProvider, request: ClientRequest, reply: FastifyReply): Promise<string> {
     const origin = this.authentication.originOf(request);
     const id = readCookie(request, this.hash, COOKIES.signIn, origin);
     setCookie(reply, this.hash, COOKIES.signIn, origin, undefined);
     const begun = id === undefined ? undefined : await this.sessions.take(id);
     // Without the sign-in that this browser began, the code can be that of another person.
-    if (id === undefined || begun === undefined) return void reply.redirect(`${HOME}?signInError=expired`, 302);
+    if (id === undefined || begun === undefined) {
+      countSignIn('oidc', 'expired');
+      return `${HOME}?signInError=expired`;
+    }
     const person = await provider.signIn(id, new URL(request.url, origin), this.#maxAge(begun.recent));
-    if (person === undefined) {
+    if (typeof person === 'string') {
+      countSignIn('oidc', person);
       this.refused.count(request.ip);
-      return void reply.redirect(`${HOME}?signInError=refused`, 302);
+      return `${HOME}?signInError=refused`;
     }
     const actor = actorOf(person, request);
     if (person.grants.length === 0) {
       const detail = { code: 'NO_ROLE' };
       const fields = { tenant: INSTALLATION, actor, channel: 'rest', detail } as const;
       await this.facts.publish([{ message: factRecorded('operator.sign_in_refused', new Date(), fields) }]);
-      return void reply.redirect(`${HOME}?signInError=no-role`, 302);
+      countSignIn('oidc', 'no_role');
+      return `${HOME}?signInError=no-role`;
     }
     const replaced = readCookie(request, this.hash, COOKIES.replaced, origin);
     setCookie(reply, this.hash, COOKIES.replaced, origin, undefined);
     await this.#start(reply, origin, actor, person, provider.issuer, replaced);
-    void reply.redirect(begun.returnTo, 302);
+    countSignIn('oidc', 'success');
+    return begun.returnTo;
   }
 
   @Post('key')
@@ -127,6 +143,10 @@ export class OperatorsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ShownSession> {
     if (this.authentication.provider) throw new Problem('not-found');
+    return countingFaults('key', () => this.#signInWith(key, request, reply));
+  }
+
+  async #signInWith(key: string, request: ClientRequest, reply: FastifyReply): Promise<ShownSession> {
     this.authentication.checkSite(request);
     if (!this.authenticator.isAdministrator(key)) {
       this.refused.count(request.ip);
@@ -135,7 +155,9 @@ export class OperatorsController {
     const grants: RoleGrant[] = [{ role: 'admin' }];
     const person = { id: 'administrator', name: 'Administrator', grants, authenticatedAt: undefined };
     const actor = actorOf(person, request);
-    return this.#shown(await this.#start(reply, this.authentication.originOf(request), actor, person, undefined));
+    const session = await this.#start(reply, this.authentication.originOf(request), actor, person, undefined);
+    countSignIn('key', 'success');
+    return this.#shown(session);
   }
 
   @Post('sign-out')
@@ -166,17 +188,26 @@ export class OperatorsController {
   async backChannelLogout(@Req() request: ClientRequest): Promise<void> {
     const provider = this.#provider();
     const token = new URLSearchParams(typeof request.body === 'string' ? request.body : '').get('logout_token');
-    const logout = token === null ? undefined : await provider.logout(token);
-    if (logout === undefined) {
-      this.refused.count(request.ip);
-      throw new Problem('malformed-json');
+    try {
+      const logout = token === null ? undefined : await provider.logout(token);
+      const result = logout ? await this.#endSessionsOf(logout, provider) : 'refused';
+      METRICS.logoutTokens.inc({ result });
+      if (result !== 'refused') return;
+    } catch (error) {
+      METRICS.logoutTokens.inc({ result: 'unavailable' });
+      throw error;
     }
-    const { jti, sub, sid } = logout;
-    await this.sessions.logout({
+    this.refused.count(request.ip);
+    throw new Problem('malformed-json');
+  }
+
+  async #endSessionsOf({ jti, sub, sid }: LogoutClaims, provider: OpenIdProvider): Promise<'accepted' | 'repeated'> {
+    const isFirst = await this.sessions.logout({
       ...{ issuer: provider.issuer, tokenHash: sha256(`${provider.issuer}\n${jti}`) },
       ...(sub !== undefined && { subject: sub }),
       ...(sid !== undefined && { providerSession: sid }),
     });
+    return isFirst ? 'accepted' : 'repeated';
   }
 
   async #start(
