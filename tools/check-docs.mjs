@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { root } from './build.mjs';
-import { markdownPages } from './markdown-pages.mjs';
+import { anchorsOf, markdownPages } from './markdown-pages.mjs';
 
 const faults = markdownPages(root).flatMap(brokenLinks);
 for (const fault of faults) process.stderr.write(`docs: ${fault}\n`);
@@ -18,16 +18,4 @@ function brokenLinks(page) {
     if (!existsSync(file)) return [`${place} does not exist`];
     return anchor && !anchorsOf(file).has(anchor) ? [`${place} has no such heading`] : [];
   });
-}
-
-function anchorsOf(file) {
-  const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading);
-  return new Set(
-    headings.map((heading) =>
-      heading
-        .toLowerCase()
-        .replace(/[^\w -]/g, '')
-        .replaceAll(' ', '-'),
-    ),
-  );
 }

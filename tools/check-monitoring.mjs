@@ -1,6 +1,6 @@
 /**
  * Checks the monitoring of docker-compose.yml without an engine: that every expression of ops/ is PromQL and reads metrics
- * and labels that the code has, that Prometheus scrapes every service, and that every mounted file exists.
+ * and labels that the code has, that each panel is described, that Prometheus scrapes every service, and that every mounted file exists.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -24,15 +24,16 @@ const compose = parse(read('docker-compose.yml'), { merge: true });
 const ours = readdirSync(join(root, 'apps')).filter((app) => !['all-in-one', 'cli', 'console'].includes(app));
 const config = parse(read('ops/prometheus/prometheus.yml'));
 const rules = parse(read('ops/prometheus/alerts.yml')).groups.flatMap((group) => group.rules);
-const dashboard = JSON.parse(read('ops/grafana/dashboards/countersign.json'));
+const DASHBOARDS = 'ops/grafana/dashboards';
+const dashboards = readdirSync(join(root, DASHBOARDS)).map((file) => JSON.parse(read(join(DASHBOARDS, file))));
 
 checkScrapes();
 for (const name of ['prometheus', 'grafana']) checkMounts(name, compose.services[name]);
 for (const rule of rules) checkRule(rule);
-for (const { title, targets } of dashboard.panels) {
-  for (const { expr } of targets) checkExpression(`the panel ${title}`, expr.replaceAll('$__rate_interval', '1m'));
-}
-const shown = JSON.stringify([rules, dashboard]);
+for (const dashboard of dashboards) checkDashboard(dashboard);
+const uids = dashboards.map(({ uid }) => uid);
+expect(new Set(uids).size === uids.length, 'two dashboards have the same uid');
+const shown = JSON.stringify([rules, dashboards]);
 for (const name of register.getMetricsAsArray().map((metric) => metric.name)) {
   if (!name.startsWith('countersign_') || name === 'countersign_spans_lost_total') continue;
   expect(shown.includes(name), `${name} is on no panel and in no rule`);
@@ -67,10 +68,40 @@ function checkMounts(name, { volumes, ports = [] }) {
   expect(ports.length === (name === 'grafana' ? 1 : 0), `${name}: only Grafana publishes a port`);
 }
 
-function checkRule({ alert, expr, labels, annotations }) {
+function checkRule({ alert, expr, labels }) {
   checkExpression(`the rule ${alert}`, expr);
   expect(['critical', 'warning'].includes(labels?.severity), `the rule ${alert} has no severity`);
-  for (const name of ['summary', 'action']) expect(annotations?.[name], `the rule ${alert} has no ${name}`);
+}
+
+/** Each panel says what it means, has a place of its own, and reads series that exist. Links use variables of the dashboard. */
+function checkDashboard({ title: name, panels, links = [], templating }) {
+  const places = new Set();
+  const ids = new Set();
+  for (const { id, title, description, datasource, gridPos, targets } of panels) {
+    const where = `the panel ${title} of ${name}`;
+    expect(description?.length >= 10, `${where} has no description`);
+    expect(datasource?.uid === 'prometheus', `${where} has another data source than Prometheus`);
+    const place = `${gridPos.x} ${gridPos.y}`;
+    expect(
+      gridPos.x + gridPos.w <= 24 && !places.has(place) && !ids.has(id),
+      `${where} has the place or id of another`,
+    );
+    places.add(place);
+    ids.add(id);
+    for (const { expr, legendFormat } of targets) {
+      checkExpression(where, expr.replaceAll('$__rate_interval', '1m'));
+      for (const [, label] of legendFormat.matchAll(/\{\{(\w+)\}\}/g))
+        expect(new RegExp(`by \\([^)]*\\b${label}\\b`).test(expr), `${where}: its series have no label ${label}`);
+    }
+  }
+  const variables = templating.list.map((variable) => variable.name);
+  for (const { title, url } of links) {
+    const [, variable] = /^\$\{(\w+)\}/.exec(url) ?? [];
+    expect(
+      variables.includes(variable),
+      `the link ${title} of ${name} does not begin with a variable of the dashboard`,
+    );
+  }
 }
 
 /** PromQL that parses, with names and labels that exist. */

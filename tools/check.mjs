@@ -18,6 +18,7 @@ const CHECKS = [
   'node tools/check-dist.mjs',
   'node tools/generate-docs.mjs --check',
   'node tools/check-monitoring.mjs',
+  'node tools/check-alerts.mjs',
   'node tools/check-compose.mjs',
   'node tools/check-names.mjs',
   'node tools/check-docs.mjs',

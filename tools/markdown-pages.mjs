@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const NOT_OURS = new Set(['node_modules', 'dist', 'data', 'secrets']);
@@ -11,4 +11,17 @@ export function markdownPages(folder) {
     if (entry.isDirectory()) return markdownPages(path);
     return entry.name.endsWith('.md') ? [path] : [];
   });
+}
+
+/** The anchors of the headings of a page. */
+export function anchorsOf(file) {
+  const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading);
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
 }
