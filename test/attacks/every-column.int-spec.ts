@@ -53,6 +53,11 @@ const LISTED: readonly { readonly table: string; readonly columns: string; reado
     boundBy: 'held against the counter (stolen-counters.int-spec.ts)',
   },
   {
+    table: 'recognized_callers',
+    columns: 'tenant subject_id kind caller sealed',
+    boundBy: 'only shown to administrators; the counter decides who is recognized',
+  },
+  {
     table: 'attempts',
     columns:
       'attempt_id command_id tenant agent counter_key subject_id number granted unrecognized charged_disable counted_at state_after outcome decided_at reply reply_tag',

@@ -12,4 +12,5 @@ export const VERIFICATION_MIGRATIONS = sqlMigrations(new URL('.', import.meta.ur
   '1764000000015-fewer-writes.sql',
   '1764000000016-denser-ledger.sql',
   '1764000000017-lists-of-locked-subjects.sql',
+  '1764000000018-recognized-callers.sql',
 ]);

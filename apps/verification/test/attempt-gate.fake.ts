@@ -48,6 +48,8 @@ export class FakeAttemptGate extends AttemptGate {
   readonly tightened: LimitTightenRequested[] = [];
   /** Attempts in the order of their outcomes. */
   readonly ledger: ClosedAttempt[] = [];
+  /** What is stored of recognized callers, by credential and caller. */
+  readonly sealedCallers = new Map<string, string>();
   readonly #counters = new Map<string, AttemptCounter>();
   readonly #commands = new Map<string, Command>();
   readonly #unlocked = new Set<string>();
@@ -83,7 +85,16 @@ export class FakeAttemptGate extends AttemptGate {
     return this.#write(attemptOutcome);
   }
 
-  #write({ attempt, caller, reply, facts, tighten, success }: AttemptOutcome): VerificationDecided {
+  #write({
+    attempt,
+    caller,
+    sealedCaller,
+    compared,
+    reply,
+    facts,
+    tighten,
+    success,
+  }: AttemptOutcome): VerificationDecided {
     const command = [...this.#commands.values()].find((known) => known.counted.attemptId === attempt.attemptId);
     if (!command) return reply;
     if (command.reply) return command.reply;
@@ -91,6 +102,10 @@ export class FakeAttemptGate extends AttemptGate {
     const key = keyOf(command.attempt.tenant, command.attempt.referenceKey, command.attempt.method);
     const counter = this.#counters.get(key) ?? NEW_COUNTER;
     this.#counters.set(key, applyOutcome(counter, attempt, caller, reply.outcome === 'verified'));
+    if (sealedCaller !== undefined && compared !== undefined) {
+      const { tenant, subject, kind } = compared;
+      this.sealedCallers.set([tenant, subject, kind, caller].join('/'), sealedCaller);
+    }
     this.facts.push(...facts);
     if (tighten !== undefined) this.tightened.push(tighten);
     this.ledger.push({ attempt: command.attempt, outcome: reply.outcome, success });

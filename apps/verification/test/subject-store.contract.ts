@@ -285,7 +285,7 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect(await bed.store.state(tenant, 'alice', POLICY.windowSeconds)).toEqual(nothing);
     await enrol(tenant, { kind: 'knowledge' });
     const shown = (method: string, mustChange = false) => ({
-      ...{ method, mustChange, ...counter },
+      ...{ method, mustChange, ...counter, recognizedCallers: [] },
       enrolledAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as unknown,
     });
     const one = { ...nothing, knowledgeEnrolled: true, credentials: [shown('knowledge')] };
@@ -336,6 +336,33 @@ export function subjectStoreContract(open: () => Promise<SubjectBed>): void {
     expect((await counterOf()).slice(0, 2)).toEqual(before.slice(0, 2));
     const counted = countedOf(await bed.attempts.count(attemptOf({ tenant, referenceKey, subject: 'alice' }), POLICY));
     expect(counted.granted).toBe(false);
+  });
+
+  it('shows recognized callers with two digits and the time of their first success, the latest success first', async () => {
+    const tenant = await create();
+    await enrol(tenant);
+    const callersOf = async () =>
+      (await bed.store.state(tenant, 'alice', POLICY.windowSeconds))?.credentials[0]?.recognizedCallers;
+    const succeed = async (caller: string, callerTail?: string): Promise<string> => {
+      const { referenceKey, credential } = await bed.store.find(tenant, 'id', 'alice', 'pin');
+      const attempt = attemptOf({ tenant, referenceKey, subject: 'alice', caller });
+      const counted = countedOf(await bed.attempts.count(attempt, POLICY));
+      const firstVerifiedAt = counted.countedAt;
+      const about = { method: 'pin' as const, caller, callerTail: callerTail ?? '', firstVerifiedAt };
+      const sealedCaller = callerTail === undefined ? undefined : await bed.store.sealCaller(tenant, 'alice', about);
+      await bed.attempts.decide({ ...outcomeOf(attempt, counted, 'verified'), compared: credential, sealedCaller });
+      return firstVerifiedAt;
+    };
+    expect(await callersOf()).toEqual([]);
+    const [first, second] = [await succeed('c1', '47'), await succeed('c2', '08')];
+    await succeed('before these were stored');
+    await succeed('c1');
+    const one = { callerTail: '47', firstVerifiedAt: first };
+    expect(await callersOf()).toEqual([one, {}, { callerTail: '08', firstVerifiedAt: second }]);
+    for (let n = 0; n < 7; n++) await succeed(`other ${n}`, '11');
+    expect((await callersOf())?.map(({ callerTail }) => callerTail)).toEqual([...Array<string>(7).fill('11'), '47']);
+    await enrol(tenant, { replaces: 1 });
+    expect(await callersOf()).toEqual([]);
   });
 
   it('lists the subjects of a tenant in the order of their ids, page by page, and filters them', async () => {

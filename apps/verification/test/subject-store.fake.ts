@@ -22,6 +22,8 @@ import {
   matchesFilter,
   shownFailures,
   type CounterState,
+  type NewRecognizedCaller,
+  type RecognizedCaller,
   type SubjectState,
 } from '../src/subjects/subject-state.decision.js';
 import {
@@ -157,6 +159,7 @@ export class FakeSubjectStore extends SubjectStore {
     known.credentials[kind] = { ...row, ...wrap(row) };
     if (kind === 'pin') known.removed = undefined;
     if (keeps !== undefined) this.attempts.carryOver(keeps, version);
+    // What was stored of a caller is not shown while the caller is not recognized, so it may remain here.
     if (!again) this.attempts.change(tenant, this.hash.subjectKey(tenant, 'id', subject), kind, resetForNewCredential);
     return Promise.resolve(before ? 'updated' : 'created');
   }
@@ -215,10 +218,28 @@ export class FakeSubjectStore extends SubjectStore {
         enrolledAt: known.updatedAt,
         mustChange: known.credentials[method]?.mustChange === true,
         ...this.#counter(tenant, subject, method, windowSeconds),
+        recognizedCallers: this.#callers(tenant, subject, method),
       })),
       createdAt: known.createdAt,
       updatedAt: known.updatedAt,
     };
+  }
+
+  /** Seals nothing. */
+  override sealCaller(
+    _tenant: string,
+    _subject: string,
+    { callerTail, firstVerifiedAt }: NewRecognizedCaller,
+  ): Promise<string> {
+    return Promise.resolve(JSON.stringify({ callerTail, firstVerifiedAt }));
+  }
+
+  #callers(tenant: string, subject: string, method: Method): RecognizedCaller[] {
+    const sealed = this.attempts.sealedCallers;
+    const callers = this.#attemptCounter(tenant, subject, method).callers.toReversed();
+    return callers.map(
+      (caller) => JSON.parse(sealed.get([tenant, subject, method, caller].join('/')) ?? '{}') as RecognizedCaller,
+    );
   }
 
   #attemptCounter(tenant: string, subject: string, method: Method): AttemptCounter {

@@ -22,6 +22,7 @@ export {
   microseconds,
   NAMES_KEY_CONTEXT,
   profileContext,
+  recognizedCallerContext,
   subjectKeyContext,
   WRAPPED_COLUMNS,
   type BoundCredential,

@@ -51,6 +51,11 @@ export function profileContext(tenant: string, subject: string, incarnation: str
   return ['profile', tenant, subject, incarnation, String(version)];
 }
 
+/** What operators see of a recognized caller is bound to the credential and to the keyed hash of the caller. */
+export function recognizedCallerContext(tenant: string, subject: string, kind: string, caller: string): string[] {
+  return ['recognized-caller', tenant, subject, kind, caller];
+}
+
 /** What the names key is bound to. */
 export const NAMES_KEY_CONTEXT = ['names-key'];
 

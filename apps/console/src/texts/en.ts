@@ -155,6 +155,13 @@ export const en = {
       window: 'Attempts in the window',
       failures: 'Failures since the last success',
       enrolled: 'Enrolled',
+      callers: 'Recognized callers',
+    },
+    callers: {
+      none: 'None',
+      number: (digits: string): string => `Number ending in ${digits}`,
+      withoutDigits: 'Number not stored',
+      since: 'since',
     },
     methods: { pin: 'PIN', knowledge: 'Answers' },
     states: { disabled: 'Disabled', locked: 'Locked for', mustChange: 'Must be changed', usable: 'In use' },

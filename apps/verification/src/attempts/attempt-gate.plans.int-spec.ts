@@ -26,6 +26,7 @@ const STORE = [
   `subject_keys SELECT '${TENANT}', subject, 'k1', '' FROM n`,
   `credentials (tenant, subject_id, kind, version, key_id, wrapped, cap, enrolled_at)
    SELECT '${TENANT}', subject, 'pin', 1, 'k1', '', 10, 'epoch' FROM n`,
+  `recognized_callers SELECT '${TENANT}', subject, 'pin', 'earlier caller', '' FROM n`,
   `versions (tenant, subject_id, part, version) SELECT '${TENANT}', subject, 'pin', 1 FROM n`,
   `inbox (consumer, message_id) SELECT 'subject-commands', subject FROM n`,
   `commands (command_id, fingerprint, attempt_id, received_at, repeat_until)
@@ -76,7 +77,11 @@ async function verify(tx: Transaction, batch: readonly string[]): Promise<void> 
   const outcomes = attempts.map((attempt) => {
     const row = rows.find((one) => one.attempt_id === attempt.attemptId) as Row;
     const compared = { tenant: TENANT, subject: attempt.subject, kind: 'pin', version: 1, enrolledAt: '0' } as never;
-    const outcome = { ...outcomeOf(attempt, countedAttempt(row.attempt_id, row), 'verified'), compared };
+    const outcome = {
+      ...outcomeOf(attempt, countedAttempt(row.attempt_id, row), 'verified'),
+      compared,
+      sealedCaller: '00',
+    };
     return { outcome, messages: [], reply: null, replyTag: '' };
   });
   const decided = await tx.prepared<{ decided: boolean }>('decide', DECIDE_ATTEMPTS, decideParameters(outcomes));

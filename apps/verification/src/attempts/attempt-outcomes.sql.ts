@@ -21,6 +21,8 @@ const MICROSECONDS_PER_SECOND = 1_000_000;
  * comes completely before this outcome, or completely after it and undoes it. Both lock credentials before counters, as here.
  * No version is used twice, even after an erasure; the attempt must be younger than the credential.
  *
+ * What operators see of a caller is written when the caller becomes recognized, and removed when eight others are recognized later.
+ *
  * $1 outcomes as JSON, $2 their number, see `decideParameters`; no counter twice, `success` and `compared` may be null
  */
 export const DECIDE_ATTEMPTS = `
@@ -29,6 +31,7 @@ WITH outcome AS MATERIALIZED (
   FROM jsonb_to_recordset($1::jsonb) AS input(
     attempt_id uuid,
     caller text,
+    sealed_caller text,
     outcome text,
     reply text,
     reply_tag text,
@@ -144,6 +147,31 @@ WITH outcome AS MATERIALIZED (
     END AS is_adjustment,
     ${ADJUSTMENT}
 ), adjusted AS (${storeAdjustments('applied WHERE is_adjustment')}
+), new_caller AS MATERIALIZED (
+  SELECT
+    compared.tenant,
+    compared.subject_id,
+    compared.kind,
+    outcome.caller,
+    outcome.sealed_caller,
+    applied.recognized_callers
+  FROM outcome
+  JOIN applied USING (attempt_id),
+  LATERAL jsonb_to_record(outcome.compared) AS compared(tenant text, subject_id text, kind text)
+  WHERE outcome.sealed_caller IS NOT NULL
+), sealed AS (
+  INSERT INTO verification.recognized_callers (tenant, subject_id, kind, caller, sealed)
+  SELECT tenant, subject_id, kind, caller, decode(sealed_caller, 'hex')
+  FROM new_caller
+  ORDER BY tenant, subject_id, kind, caller
+  ON CONFLICT (tenant, subject_id, kind, caller) DO NOTHING
+), unsealed AS (
+  DELETE FROM verification.recognized_callers recognized
+  USING new_caller
+  WHERE recognized.tenant = new_caller.tenant
+    AND recognized.subject_id = new_caller.subject_id
+    AND recognized.kind = new_caller.kind
+    AND recognized.caller <> ALL (new_caller.recognized_callers)
 ), published AS (
   INSERT INTO verification.outbox (
     id,

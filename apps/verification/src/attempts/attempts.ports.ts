@@ -45,6 +45,8 @@ export interface AttemptOutcome {
   readonly attempt: CountedAttempt;
   /** Becomes a recognized caller by a success; undefined as in {@link AttemptToCount}. */
   readonly caller: string | undefined;
+  /** Of a success that makes the caller recognized: what is stored for operators, see `SubjectStore.sealCaller`. */
+  readonly sealedCaller?: string | undefined;
   /** Without name and locale of the subject: it is stored, and an erasure must not have to search stored replies. */
   readonly reply: VerificationDecided;
   readonly facts: readonly FactRecorded[];

@@ -24,6 +24,22 @@ describe('an attempt at a PIN', () => {
     expect(await guess(PIN, byPhone)).toMatchObject({ outcome: 'verified', subjectId: 'alice' });
   });
 
+  it('stores two digits of its caller when it makes the caller recognized, and nothing of an API client', async () => {
+    const { change, enrol, guess, subjects } = await open();
+    const callers = async () => (await subjects.state('acme', 'alice', 900))?.credentials[0]?.recognizedCallers;
+    await change('alice', {});
+    await enrol('alice', PIN);
+    await guess(PIN, { channel: 'rest', callerTail: '99' });
+    await guess(OTHER, { callerTail: '98' });
+    await guess(PIN, { callerTail: '' });
+    expect(await callers()).toEqual([]);
+    await guess(PIN, { callerTail: '47' });
+    const shown = [{ callerTail: '47', firstVerifiedAt: expect.stringMatching(/^\d{4}-.*Z$/) as unknown }];
+    expect(await callers()).toEqual(shown);
+    await guess(PIN, { callerTail: '47' });
+    expect(await callers()).toEqual(shown);
+  });
+
   it('is rejected twice and locks the third time, and then a correct PIN is refused as well', async () => {
     const { change, enrol, guess, clock } = await open();
     await change('alice', {});

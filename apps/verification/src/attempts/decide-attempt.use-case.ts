@@ -177,6 +177,7 @@ export class DecideAttempt {
     const success = verified ? this.successes.recorded(command, subject, attempt, result.level) : undefined;
     const discloses = this.policies.discloseUnknown(command.tenant, command.agent);
     const reply = replyOf(counted, result, success, discloses);
+    const sealedCaller = verified ? await this.#sealCaller(counted) : undefined;
     let stored: VerificationDecided | 'outdated' | undefined;
     try {
       stored = await this.attempts.decide({
@@ -185,6 +186,7 @@ export class DecideAttempt {
         referenceKey: subject.referenceKey,
         attempt,
         caller: callerOf(command),
+        sealedCaller,
         reply,
         facts: [...factsOf(counted, result, this.#subjectKeyOf(counted)), ...(signals?.facts ?? [])],
         tighten: signals?.tighten,
@@ -196,6 +198,15 @@ export class DecideAttempt {
     }
     // Not `rejected`: the new PIN may be the same, and a correct PIN must never be called wrong.
     return stored === 'outdated' ? this.#store(counted, { outcome: 'unavailable', level: 'none' }) : stored;
+  }
+
+  /** Undefined if the success makes nobody recognized. */
+  async #sealCaller({ opened, subject, attempt }: CountedCommand): Promise<string | undefined> {
+    const caller = callerOf(opened.stored);
+    if (caller === undefined || subject.id === undefined || !attempt.unrecognized) return undefined;
+    const { tenant, method, callerTail } = opened.stored;
+    const firstVerifiedAt = attempt.countedAt;
+    return this.subjects.sealCaller(tenant, subject.id, { method, caller, callerTail, firstVerifiedAt });
   }
 
   /** The limiter names an unknown reference by the same key. A known subject has one name, however it was referred to. */

@@ -13,6 +13,21 @@ export interface CounterState {
   readonly disabled: boolean;
 }
 
+/** A recognized caller, as administrators see it. Empty if the caller was recognized before these fields were stored. */
+export interface RecognizedCaller {
+  /** The last two digits of the telephone number. */
+  readonly callerTail?: string;
+  /** Time of the success that made the caller recognized, ISO 8601. */
+  readonly firstVerifiedAt?: string;
+}
+
+/** A caller who becomes recognized for a credential. */
+export interface NewRecognizedCaller extends Required<RecognizedCaller> {
+  readonly method: Method;
+  /** Keyed hash of the caller. */
+  readonly caller: string;
+}
+
 /** A credential as administrators see it, without secrets and values derived from them. */
 export interface CredentialState extends CounterState {
   readonly method: Method;
@@ -20,6 +35,8 @@ export interface CredentialState extends CounterState {
   readonly enrolledAt: string;
   /** An administrator chose it, so the subject must change it. */
   readonly mustChange: boolean;
+  /** The caller of the latest success first. */
+  readonly recognizedCallers: readonly RecognizedCaller[];
 }
 
 /**

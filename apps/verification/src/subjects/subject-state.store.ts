@@ -13,6 +13,7 @@ import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
 import { SubjectBindings } from '../integrity/subject-bindings.store.js';
 import { type ReportTampering } from '../integrity/tamper-reports.store.js';
+import { CallerVault, type StoredCaller } from './caller-vault.store.js';
 import { type Profile } from './profiles/profile.decision.js';
 import { ProfileVault, type StoredProfile } from './profiles/profile-vault.store.js';
 import {
@@ -34,6 +35,10 @@ interface StateRow extends StoredProfile {
   failures: number | null;
   disabled: boolean | null;
   locked_until: Date | null;
+  /** Null without a counter. */
+  recognized_callers: readonly string[] | null;
+  /** Of the recognized callers, in their order. */
+  sealed_callers: readonly (string | null)[];
   created_at: Date;
   updated_at: Date;
 }
@@ -71,7 +76,18 @@ SELECT
     SELECT max(locked_until)
     FROM unnest(ARRAY[counter.locked_until, counter.unrecognized_locked_until]) AS locked_until
     WHERE locked_until > clock_timestamp()
-  ) AS locked_until
+  ) AS locked_until,
+  counter.recognized_callers,
+  ARRAY(
+    SELECT encode(recognized.sealed, 'hex')
+    FROM unnest(counter.recognized_callers) WITH ORDINALITY AS one(caller, place)
+    LEFT JOIN verification.recognized_callers recognized
+      ON recognized.tenant = $1
+      AND recognized.subject_id = requested.subject_id
+      AND recognized.kind = requested.method
+      AND recognized.caller = one.caller
+    ORDER BY one.place
+  ) AS sealed_callers
 FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS requested(subject_id, method, counter_key, place)
 JOIN verification.subjects s ON s.tenant = $1 AND s.subject_id = requested.subject_id
 ${JOIN_SUBJECT_KEY}
@@ -176,6 +192,7 @@ export class PreconditionFailed extends Error {}
 export class SubjectStates {
   readonly #bindings: SubjectBindings;
   readonly #profiles: ProfileVault;
+  readonly #callers: CallerVault;
 
   constructor(
     private readonly database: Database,
@@ -186,6 +203,7 @@ export class SubjectStates {
   ) {
     this.#bindings = new SubjectBindings(keyring, names, report);
     this.#profiles = new ProfileVault(keyring);
+    this.#callers = new CallerVault(keyring);
   }
 
   /**
@@ -281,16 +299,28 @@ export class SubjectStates {
   }
 
   /** A profile that does not decrypt is left out and reported, because one altered row must not hide a page. */
-  async #withProfile(tenant: string, { profile: row, ...state }: ReadState): Promise<SubjectState> {
+  async #withProfile(tenant: string, { profile: row, credentials, ...state }: ReadState): Promise<SubjectState> {
     const opened = this.#bindings.opened(tenant, row, () => this.#profiles.open(tenant, row));
     const { displayName, locale, phones = [] }: Profile = (await opened.catch(ifBroken(undefined))) ?? {};
     const { subject, ...others } = state;
-    return { subject, displayName, locale, phones: phones.map(maskedPhone), ...others };
+    return {
+      ...{ subject, displayName, locale, phones: phones.map(maskedPhone) },
+      ...others,
+      credentials: credentials.map(({ callers, ...credential }) => ({
+        ...credential,
+        recognizedCallers: this.#callers.open(tenant, row, credential.method, callers),
+      })),
+    };
   }
 }
 
-/** A state whose profile is not decrypted yet. */
-type ReadState = Omit<SubjectState, 'displayName' | 'locale' | 'phones'> & { readonly profile: StoredProfile };
+type ReadCredential = Omit<CredentialState, 'recognizedCallers'> & { readonly callers: readonly StoredCaller[] };
+
+/** A state of which nothing is decrypted yet. */
+type ReadState = Omit<SubjectState, 'displayName' | 'locale' | 'phones' | 'credentials'> & {
+  readonly profile: StoredProfile;
+  readonly credentials: readonly ReadCredential[];
+};
 
 /** @param rows of one subject, one for each method */
 function stateOf(rows: readonly StateRow[]): ReadState[] {
@@ -312,10 +342,18 @@ function stateOf(rows: readonly StateRow[]): ReadState[] {
   ];
 }
 
-function credentialOf(row: StateRow): CredentialState | undefined {
+function credentialOf(row: StateRow): ReadCredential | undefined {
   if (row.enrolled_at === null) return undefined;
   const { method, enrolled_at, must_change } = row;
-  return { method, enrolledAt: enrolled_at.toISOString(), mustChange: must_change ?? false, ...counterOf(row) };
+  const callers = (row.recognized_callers ?? []).map((caller, at) => ({
+    caller,
+    sealed: row.sealed_callers[at] ?? null,
+  }));
+  return {
+    ...{ method, enrolledAt: enrolled_at.toISOString(), mustChange: must_change ?? false },
+    ...counterOf(row),
+    callers: callers.reverse(),
+  };
 }
 
 function counterOf(row: StateRow): CounterState {

@@ -5,11 +5,13 @@ import { type Database } from '@countersign/persistence';
 import { KeyedHash, Keyring, Secret } from '@countersign/crypto';
 import { TEST_ACTOR } from '@countersign/testing';
 import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
-import { attemptOf, POLICY } from '../../test/attempt-gate.contract.js';
+import { attemptOf, countedOf, outcomeOf, POLICY } from '../../test/attempt-gate.contract.js';
 import { ageCounters } from '../../test/aged-counters.js';
 import { type ProfileChange } from './profiles/profile.decision.js';
 import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { storedPhoneOf } from '../integrity/stored-names.js';
+import { PostgresSubjectErasure } from './erasure/erasure.store.js';
+import { type NewRecognizedCaller } from './subject-state.decision.js';
 import { PostgresSubjectStore } from './subject.store.js';
 import { credentialOf, subjectStoreContract } from '../../test/subject-store.contract.js';
 import { openTestTables, type TestTables } from '../../test/test-tables.js';
@@ -137,6 +139,51 @@ describe('the PostgreSQL subject store', () => {
       disabled: false,
       credentials: [{ disabled: false }, { disabled: true, lockedUntil: undefined }],
     });
+  });
+
+  it('stores what is shown of recognized callers encrypted and bound to the row, until the credential ends', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    const attempts = new PostgresAttemptGate(service, hash, () => undefined);
+    const subjects = ['alice', 'bob', 'carol'];
+    for (const subject of subjects) {
+      await store.change(randomUUID(), tenant, subject, {});
+      await store.enrol(randomUUID(), tenant, subject, credentialOf());
+      const { referenceKey, credential } = await store.find(tenant, 'id', subject, 'pin');
+      const attempt = attemptOf({ tenant, referenceKey, subject, caller: 'caller' });
+      const counted = countedOf(await attempts.count(attempt, POLICY));
+      const about = { method: 'pin', caller: 'caller', callerTail: '8472910365', firstVerifiedAt: counted.countedAt };
+      const sealedCaller = await store.sealCaller(tenant, subject, about as NewRecognizedCaller);
+      await attempts.decide({ ...outcomeOf(attempt, counted, 'verified'), compared: credential, sealedCaller });
+    }
+    const callersOf = async (subject: string) =>
+      (await store.state(tenant, subject, 900))?.credentials[0]?.recognizedCallers;
+    const stored = async () => {
+      const sql =
+        'SELECT subject_id, sealed FROM verification.recognized_callers WHERE tenant = $1 ORDER BY subject_id';
+      const rows = await database.query<{ subject_id: string; sealed: Buffer }>(sql, [tenant]);
+      expect(rows.filter(({ sealed }) => sealed.includes('8472910365'))).toEqual([]);
+      return rows.map(({ subject_id: subject }) => subject);
+    };
+    expect(await stored()).toEqual(subjects);
+    expect(await callersOf('alice')).toMatchObject([{ callerTail: '8472910365' }]);
+    await database.query(
+      `UPDATE verification.recognized_callers SET sealed = (
+         SELECT sealed FROM verification.recognized_callers WHERE tenant = $1 AND subject_id = 'bob'
+       ) WHERE tenant = $1 AND subject_id = 'alice'`,
+      [tenant],
+    );
+    expect(await callersOf('alice')).toEqual([{}]);
+    await store.removeCredential(randomUUID(), tenant, 'alice', 'pin');
+    expect(await stored()).toEqual(['bob', 'carol']);
+    await store.enrol(randomUUID(), tenant, 'bob', credentialOf({ replaces: 1 }));
+    expect(await stored()).toEqual(['carol']);
+    const keyring = new Keyring(new Secret(`k1:${key(2)}`));
+    await new PostgresSubjectErasure(service, keyring, hash, hash, () => undefined).erase(
+      randomUUID(),
+      tenant,
+      'carol',
+    );
+    expect(await stored()).toEqual([]);
   });
 
   it('gives unknown references the caps of the credentials of the tenant, in the same shares', async () => {

@@ -21,7 +21,7 @@ import { ServiceError, SteadyClock } from '@countersign/runtime';
 import { credentialContext, phoneTag } from '@countersign/stored-secrets';
 import { counterKeyOf } from '../attempts/gate/attempt-counter.decision.js';
 import { changeProfile, type Profile, type ProfileChange } from './profiles/profile.decision.js';
-import { type SubjectState } from './subject-state.decision.js';
+import { type NewRecognizedCaller, type SubjectState } from './subject-state.decision.js';
 import {
   SubjectStore,
   type FoundSubject,
@@ -31,6 +31,7 @@ import {
 } from './subjects.ports.js';
 import { REMOVED_PIN, type RemovedPin } from '../credentials/credential.decision.js';
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
+import { CallerVault, REMOVE_SEALED_CALLERS } from './caller-vault.store.js';
 import { DecoyCaps } from './decoy-caps.js';
 import { ProfileVault, type StoredProfile } from './profiles/profile-vault.store.js';
 import { NAME_SUBJECTS, RESET_FOR_NEW_CREDENTIAL } from '../attempts/gate/attempt-counter.sql.js';
@@ -118,6 +119,7 @@ export class PostgresSubjectStore extends SubjectStore {
   readonly #find: Batched<Reference, FoundRow | undefined>;
   readonly #decoyCaps: DecoyCaps;
   readonly #states: SubjectStates;
+  readonly #callers: CallerVault;
 
   constructor(
     private readonly database: Database,
@@ -134,6 +136,7 @@ export class PostgresSubjectStore extends SubjectStore {
     super();
     this.#bindings = new SubjectBindings(keyring, names, report);
     this.#states = new SubjectStates(database, keyring, names, report);
+    this.#callers = new CallerVault(keyring);
     this.#inbox = new Inbox(database);
     this.#outbox = new Outbox(database);
     this.#profiles = new ProfileVault(keyring);
@@ -321,6 +324,7 @@ export class PostgresSubjectStore extends SubjectStore {
       if (keeps !== undefined) await carryOver(tx, this.names, tenant, keeps, version);
       const counter = [counterKeyOf(subjectKey, kind)];
       if (!again) altered = (await tx.query(RESET_FOR_NEW_CREDENTIAL, [tenant, counter])).length > 0;
+      if (!again) await tx.query(REMOVE_SEALED_CALLERS, [tenant, subject, kind]);
       await tx.query(NAME_SUBJECTS, [tenant, counter, [subject]]);
       const detail = { credential: kind, version, by, ...(mustChange ? { mustChange } : {}) };
       const changed = before ? 'credential.changed' : 'credential.enrolled';
@@ -383,6 +387,10 @@ export class PostgresSubjectStore extends SubjectStore {
 
   override state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined> {
     return this.#states.one(tenant, subject, windowSeconds);
+  }
+
+  override sealCaller(tenant: string, subject: string, caller: NewRecognizedCaller): Promise<string | undefined> {
+    return this.#callers.seal(this.database.forTenants([tenant]), tenant, subject, caller);
   }
 
   override list(tenant: string, query: SubjectQuery): Promise<SubjectList> {

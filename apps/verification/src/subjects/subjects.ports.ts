@@ -2,7 +2,7 @@ import { type Actor, type CredentialFilter, type Method, type Preconditions } fr
 import { type EnrolledCredential, type NewCredential } from '../credentials/credentials.ports.js';
 import { type StoredCredential } from '../credentials/credential.decision.js';
 import { type ProfileChange } from './profiles/profile.decision.js';
-import { type SubjectState } from './subject-state.decision.js';
+import { type NewRecognizedCaller, type SubjectState } from './subject-state.decision.js';
 
 /** What a verification needs of a subject. `id` is undefined for a reference without a subject. */
 export interface FoundSubject {
@@ -108,6 +108,11 @@ export abstract class SubjectStore {
    * With the filter `none`, a page examines a bounded number of subjects, so it can have fewer than `limit` although more follow.
    */
   abstract list(tenant: string, query: SubjectQuery): Promise<SubjectList>;
+  /**
+   * Encrypts what is stored of a caller who becomes recognized, for the outcome of the attempt. Undefined: the subject has no key
+   * (any more).
+   */
+  abstract sealCaller(tenant: string, subject: string, caller: NewRecognizedCaller): Promise<string | undefined>;
   /** @param windowSeconds older attempts do not count any more */
   abstract state(tenant: string, subject: string, windowSeconds: number): Promise<SubjectState | undefined>;
 }

@@ -16,6 +16,7 @@ import { Time } from '../../components/time.js';
 import { texts } from '../../texts/texts.js';
 import { CredentialState } from './credential-state.js';
 import { ForceChangeDialog } from './force-change-dialog.js';
+import { RecognizedCallers } from './recognized-callers.js';
 
 type Credential = components['schemas']['CredentialDetails'];
 type SubjectPath = Readonly<{ tenant: string; subject: string }>;
@@ -68,6 +69,10 @@ const CREDENTIAL_COLUMNS: readonly Column<Credential>[] = [
   { title: text.columns.window, cell: ({ attemptsInWindow }) => attemptsInWindow },
   { title: text.columns.failures, cell: ({ consecutiveFailures }) => text.failures(consecutiveFailures) },
   { title: text.columns.enrolled, cell: ({ enrolledAt }) => <Time at={enrolledAt} /> },
+  {
+    title: text.columns.callers,
+    cell: ({ recognizedCallers }) => <RecognizedCallers callers={recognizedCallers} />,
+  },
 ];
 
 /** The newest events about the subject: attempts with the last two digits of their callers, and changes with their actors. */

@@ -161,10 +161,28 @@ class AttemptCounterState {
   @ApiProperty({ description: 'True until the credential is enrolled again.' }) disabled!: boolean;
 }
 
+export class RecognizedCallerDetails {
+  @ApiPropertyOptional({ pattern: '^[0-9]{1,2}$', description: 'Last two digits of the number of the caller.' })
+  callerTail?: string;
+  @ApiPropertyOptional({
+    format: 'date-time',
+    description: 'When the caller verified for the first time with this credential.',
+  })
+  firstVerifiedAt?: string;
+}
+
 export class CredentialDetails extends AttemptCounterState {
   @ApiProperty({ type: 'string', enum: METHODS }) method!: Method;
   @ApiProperty({ format: 'date-time', description: 'When the current credential was enrolled.' }) enrolledAt!: string;
   @ApiProperty({ description: 'The caller did not choose this credential and must change it.' }) mustChange!: boolean;
+  @ApiProperty({
+    type: [RecognizedCallerDetails],
+    maxItems: 8,
+    description:
+      'The callers who have verified with this credential by telephone; the latest success first. Callers who were recognized ' +
+      'by an earlier version have no fields.',
+  })
+  recognizedCallers!: RecognizedCallerDetails[];
 }
 
 /** Nothing secret, and nothing derived from a secret. The counter beside the list is that of the PIN. */

@@ -53,6 +53,7 @@ export function decideParameters(outcomes: readonly OutcomeToStore[]): [string, 
   const rows = outcomes.map(({ outcome, messages, reply, replyTag, successTag }) => ({
     attempt_id: outcome.attempt.attemptId,
     caller: outcome.caller,
+    sealed_caller: outcome.sealedCaller,
     outcome: outcome.reply.outcome,
     reply,
     reply_tag: replyTag,

@@ -16,7 +16,7 @@ export interface StoredProfile {
 }
 
 /** Id of the subject's key in a keyring that has no other. */
-const OWN = 'own';
+export const OWN_KEY = 'own';
 const KEY_BYTES = 32;
 
 /**
@@ -35,11 +35,14 @@ export class ProfileVault {
     const own = this.keyOf(tenant, row);
     if (!own) return undefined;
     const context = profileContext(tenant, row.subject_id, row.incarnation, row.version);
-    return intact(() => JSON.parse(own.unwrap({ keyId: OWN, bytes: row.profile }, context)) as Profile);
+    return intact(() => JSON.parse(own.unwrap({ keyId: OWN_KEY, bytes: row.profile }, context)) as Profile);
   }
 
   /** The subject's own key. @throws ServiceError CREDENTIAL_BROKEN */
-  keyOf(tenant: string, { subject_id, own_key_id, own_key }: StoredProfile): Keyring | undefined {
+  keyOf(
+    tenant: string,
+    { subject_id, own_key_id, own_key }: Pick<StoredProfile, 'subject_id' | 'own_key_id' | 'own_key'>,
+  ): Keyring | undefined {
     if (own_key_id === null || own_key === null) return undefined;
     const wrapped = { keyId: own_key_id, bytes: own_key };
     return intact(() => keyringOf(this.keyring.unwrap(wrapped, subjectKeyContext(tenant, subject_id))));
@@ -96,7 +99,7 @@ export class ProfileVault {
 }
 
 function keyringOf(key: string): Keyring {
-  return new Keyring(new Secret(`${OWN}:${key}`));
+  return new Keyring(new Secret(`${OWN_KEY}:${key}`));
 }
 
 function intact<T>(read: () => T): T {
