@@ -67,10 +67,11 @@ describe('the bus of a service', () => {
     expect(await shown('countersign_consumer_lag_records')).toEqual([]);
   });
 
-  it('counts failed sends by error code', async () => {
+  it('counts failed sends by error code, and shows 0 before the first one, so that it is an increase', async () => {
     const lost = { ...record('a'), topic: 'missing.topic' };
     await expect(broker.send([lost])).rejects.toBeInstanceOf(ServiceError);
     expect(await shown('countersign_send_failures_total')).toEqual([
+      'countersign_send_failures_total{service="spec",code="BROKER_UNAVAILABLE"} 0',
       'countersign_send_failures_total{service="spec",code="INTERNAL"} 1',
     ]);
   });

@@ -41,6 +41,8 @@ export class ObservedBroker extends Broker {
   ) {
     super();
     this.#system = broker instanceof MemoryBroker ? 'in_process' : 'kafka';
+    // Prometheus sees the first failure as an increase only if the counter was 0 before it.
+    METRICS.sendFailures.inc({ service, code: 'BROKER_UNAVAILABLE' }, 0);
   }
 
   override ensureTopics(topics: readonly TopicSpec[]): Promise<void> {

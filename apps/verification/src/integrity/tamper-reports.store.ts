@@ -2,9 +2,15 @@ import { encodeMessage, factRecorded } from '@countersign/contracts';
 import { METRICS, traceHeaders, type Logger } from '@countersign/observability';
 import { Outbox, type Database, databaseTime } from '@countersign/persistence';
 
+const TAMPERED = ['credential', 'profile', 'phone', 'counter', 'reply', 'verification'] as const;
+const REASONS = [
+  ...(['altered', 'rolled_back', 'unknown_key', 'parameters'] as const),
+  ...(['below_ledger', 'differs_from_ledger', 'untagged'] as const),
+];
+
 /** Stored data that this service did not write. */
 export interface Tampering {
-  readonly what: 'credential' | 'profile' | 'phone' | 'counter' | 'reply' | 'verification';
+  readonly what: (typeof TAMPERED)[number];
   /**
    * - `altered`: changed, swapped or copied from another row
    * - `rolled_back`: a row from an older state
@@ -15,8 +21,7 @@ export interface Tampering {
    *   attempt that the ledger does not have
    * - `untagged`: a reply or a success without a tag
    */
-  readonly reason:
-    'altered' | 'rolled_back' | 'unknown_key' | 'parameters' | 'below_ledger' | 'differs_from_ledger' | 'untagged';
+  readonly reason: (typeof REASONS)[number];
   readonly tenant: string;
   readonly subject?: string;
   /** Keyed hash of the reference. */
@@ -41,6 +46,8 @@ export class TamperReports {
     private readonly wakeRelay: () => void,
   ) {
     this.#outbox = new Outbox(database);
+    // Prometheus sees the first altered row as an increase only if the counter was 0 before it.
+    for (const what of TAMPERED) for (const reason of REASONS) METRICS.tampered.inc({ what, reason }, 0);
   }
 
   readonly report: ReportTampering = async (tampering) => {
