@@ -33,14 +33,14 @@ export const joinCredential = (kind: string): string => `LEFT JOIN verification.
 
 /**
  * Finds subjects by their references, each with its credential of the method, and with the versions that should be in force.
- * One statement for both kinds of reference. $1 tenants, $2 kinds, $3 references, $4 methods
+ * One statement for both kinds of reference. $1: the references as JSON. PostgreSQL expects 100 rows of any JSON, so it plans
+ * once per connection; from arrays it would plan each call for their lengths, which takes four times as long as the lookup.
  */
 export const FIND_SUBJECTS = `
 SELECT
-  reference.place::int,
+  reference.place,
   found.*
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
-  AS reference(tenant, kind, ref, method, place),
+FROM jsonb_to_recordset($1::jsonb) AS reference(place int, tenant text, kind text, ref text, method text),
 LATERAL (
 SELECT${PROFILE_COLUMNS},${CREDENTIAL_COLUMNS},
   ${latestVersion(`'profile'`)} AS latest_version,

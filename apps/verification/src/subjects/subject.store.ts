@@ -184,13 +184,10 @@ export class PostgresSubjectStore extends SubjectStore {
   async #findAll(references: readonly Reference[]): Promise<(FoundRow | undefined)[]> {
     const database = this.database.forTenants(references.map(({ tenant }) => tenant));
     const rows = await database.prepared<FoundRow & { place: number }>('verification.find', FIND_SUBJECTS, [
-      references.map(({ tenant }) => tenant),
-      references.map(({ kind }) => kind),
-      references.map(({ ref }) => ref),
-      references.map(({ method }) => method),
+      JSON.stringify(references.map(({ tenant, kind, ref, method }, place) => ({ place, tenant, kind, ref, method }))),
     ]);
     const found = new Map(rows.map((row) => [row.place, row]));
-    return references.map((_, at) => found.get(at + 1));
+    return references.map((_, place) => found.get(place));
   }
 
   override async change(
