@@ -112,9 +112,9 @@ describe('the tables without the keyring', () => {
        WHERE table_schema = 'verification' AND data_type = 'bytea' AND column_name <> 'reply_tag' ORDER BY 1`,
     );
     const known = WRAPPED_COLUMNS.map(({ table, bytesColumn }) => `${table}.${bytesColumn}`).sort();
-    // A profile is encrypted under the subject's own key, and the column of that key is among those above.
-    const underOwnKey = 'verification.subjects.profile';
-    expect([...known, underOwnKey]).toEqual(columns.map(({ name }) => name));
+    // Encrypted under the subject's own key, and the column of that key is among those above.
+    const underOwnKey = ['verification.recognized_callers.sealed', 'verification.subjects.profile'];
+    expect([...known, ...underOwnKey].sort()).toEqual(columns.map(({ name }) => name));
   });
 });
 
