@@ -11,7 +11,7 @@ export function whenRecentSignInIsRequired(listener: ProblemListener): void {
 }
 
 /** A session that has ended, or was replaced by a sign-in in another tab, is read again. */
-function react(error: unknown): void {
+export function reactToProblem(error: unknown): void {
   if (!(error instanceof ApiProblem)) return;
   if (error.status === 401 || error.kind === 'cross-site-request')
     void queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
@@ -22,8 +22,8 @@ const MOST_RETRIES = 2;
 
 /** What the pages have read. A refusal is final; only an answer that did not come is requested again. */
 export const queries = new QueryClient({
-  queryCache: new QueryCache({ onError: react }),
-  mutationCache: new MutationCache({ onError: react }),
+  queryCache: new QueryCache({ onError: reactToProblem }),
+  mutationCache: new MutationCache({ onError: reactToProblem }),
   defaultOptions: {
     queries: {
       staleTime: 5_000,

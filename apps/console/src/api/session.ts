@@ -1,5 +1,5 @@
-import { queryOptions, useSuspenseQuery } from '@tanstack/react-query';
-import { send, setCsrfToken } from './client.js';
+import { queryOptions, useQuery, useSuspenseQuery } from '@tanstack/react-query';
+import { request, send, setCsrfToken } from './client.js';
 import { ApiProblem, isRecord } from './problem.js';
 
 export const ROLES = ['viewer', 'operator', 'admin', 'auditor'] as const;
@@ -53,13 +53,29 @@ export const isPermitted = ({ operator }: OperatorSession, permission: Permissio
       PERMISSIONS[role].includes(permission) && (tenant === undefined || (tenants?.includes(tenant) ?? true)),
   );
 
-/** The session, read once and again after each 401. */
+/** How often a visible page reads the session, so its end is shown also on a page that requests nothing else. */
+const REFRESH_MS = 30_000;
+
+/** The tenants in which a role permits it. Null: all. */
+export function tenantsWith({ operator }: OperatorSession, permission: Permission): readonly string[] | null {
+  const grants = operator.grants.filter(({ role }) => PERMISSIONS[role].includes(permission));
+  if (grants.some(({ tenants }) => tenants === null)) return null;
+  return [...new Set(grants.flatMap(({ tenants }) => tenants ?? []))].sort();
+}
+
+/** The session, read once, again after each 401, and when the page is visible again. */
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
   queryFn: readSession,
   staleTime: Infinity,
+  refetchOnWindowFocus: 'always',
   retry: false,
 });
+
+/** Reads the session regularly. Used once, because each use has its own timer. */
+export function useSessionWatch(): void {
+  useQuery({ ...sessionQuery, refetchInterval: REFRESH_MS });
+}
 
 /** @throws a promise until the session was read, and the problem when it cannot be read */
 export const useSessionState = (): SessionState => useSuspenseQuery(sessionQuery).data;
@@ -76,9 +92,7 @@ export const usePermission = (permission: Permission, tenant?: string): boolean 
   isPermitted(useSession(), permission, tenant);
 
 async function readSession(): Promise<SessionState> {
-  const response = await fetch(SESSION).catch(() => {
-    throw new ApiProblem(0, 'unreachable', '');
-  });
+  const response = await request(new Request(location.origin + SESSION));
   const body: unknown = await response.json().catch(() => undefined);
   if (response.status === 401 && isRecord(body)) {
     setCsrfToken(undefined);

@@ -14,6 +14,12 @@ const TOKEN = /^Bearer +(eyJ[\w-]*\.[\w-]+\.[\w-]*) *$/i;
 /** A token's time of authentication may be this far in the future, in milliseconds: clocks differ. */
 const CLOCK_TOLERANCE_MS = 5_000;
 
+/**
+ * A page sends it with a request that no action of its operator caused, such as one that refreshes a list. Such a request is
+ * no use of the session. The header shortens a session at most: a request without it counts as use.
+ */
+const BACKGROUND_HEADER = 'x-background-request';
+
 /** A session with the id from its cookie. */
 export interface OpenSession {
   readonly id: string;
@@ -59,9 +65,9 @@ export class AuthenticateOperator extends OperatorAuthentication {
   }
 
   /** The session of the cookie; undefined when it has none that holds. */
-  async sessionOf(request: FastifyRequest, isUse: boolean): Promise<OpenSession | undefined> {
+  async sessionOf(request: FastifyRequest): Promise<OpenSession | undefined> {
     const id = readCookie(request, this.hash, COOKIES.session, this.originOf(request));
-    const state = id === undefined ? undefined : await this.#stateOf(id, isUse);
+    const state = id === undefined ? undefined : await this.#stateOf(id, isUse(request));
     return id === undefined || state === undefined ? undefined : { id, state };
   }
 
@@ -71,15 +77,15 @@ export class AuthenticateOperator extends OperatorAuthentication {
 
   async #ofSession(request: FastifyRequest, id: string, isAgain: boolean): Promise<OperatorIdentity> {
     if (request.method !== 'GET' && request.method !== 'HEAD') this.checkSite(request, id);
-    const state = await this.#stateOf(id, !isAgain);
+    const state = await this.#stateOf(id, !isAgain && isUse(request));
     if (state === undefined) throw new Problem('unauthorized');
     const { subject, name, grants, secondsSinceAuthentication } = state;
     return { id: subject, name, grants, isRecent: this.isRecent(secondsSinceAuthentication) };
   }
 
   /** A session ends, too, when the provider is set, removed or replaced. */
-  async #stateOf(id: string, isUse: boolean): Promise<OperatorSessionState | undefined> {
-    const state = await this.sessions.session(id, this.settings.OPERATOR_IDLE_SECONDS, isUse);
+  async #stateOf(id: string, countsAsUse: boolean): Promise<OperatorSessionState | undefined> {
+    const state = await this.sessions.session(id, this.settings.OPERATOR_IDLE_SECONDS, countsAsUse);
     return state?.issuer === (this.provider?.issuer ?? null) ? state : undefined;
   }
 
@@ -89,3 +95,5 @@ export class AuthenticateOperator extends OperatorAuthentication {
     return { ...person, isRecent: ageMs >= -CLOCK_TOLERANCE_MS && this.isRecent(ageMs / 1000) };
   }
 }
+
+const isUse = ({ headers }: FastifyRequest): boolean => headers[BACKGROUND_HEADER] !== '1';

@@ -61,11 +61,14 @@ describe('an operator', () => {
   const sessions = new Map<string, { readonly grants: readonly RoleGrant[]; readonly age: number }>();
   /** How often a session was looked up. */
   let lookups = 0;
+  /** Whether the last lookup was a use of the session. */
+  let wasUse: unknown;
   beforeAll(async () => {
     bed = await RestTestBed.open();
     bed.answer = (type, fields) => {
       if (type !== OperatorSessionRequested.type) return { answer: 'found', body: { items: [], nextCursor: null } };
       lookups++;
+      wasUse = fields['isUse'];
       const session = sessions.get(String(fields['idHash']));
       if (session === undefined) return { answer: 'not_found' };
       const { grants, age } = session;
@@ -172,6 +175,25 @@ describe('an operator', () => {
     expect(refused.map(({ operation }) => operation).sort()).toEqual(WITH_RECENT_SIGN_IN);
     const recent = await answersOf(sessionWith([{ role: 'admin' }], 299));
     expect(recent.filter(({ problem }) => problem === 'recent-sign-in-required')).toEqual([]);
+  });
+
+  it('uses the session with every request, except with one of its page that it marks as one in the background', async () => {
+    const headers = sessionWith([{ role: 'admin' }]);
+    const marks = [
+      {},
+      { 'x-background-request': '1' },
+      { 'x-background-request': '0' },
+      { 'x-background-request': '' },
+    ];
+    const paths = ['/v1/tenants', '/console/session'];
+    for (const path of paths) {
+      const uses: unknown[] = [];
+      for (const mark of marks) {
+        expect((await bed.call('GET', path, { headers: { ...headers, ...mark } })).status).toBe(200);
+        uses.push(wasUse);
+      }
+      expect([path, uses]).toEqual([path, [true, false, true, true]]);
+    }
   });
 
   it('changes nothing without the token of the session, at any route', async () => {

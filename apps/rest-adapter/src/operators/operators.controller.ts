@@ -59,11 +59,11 @@ export class OperatorsController {
     private readonly hash: KeyedHash,
   ) {}
 
-  /** Reading the session is no use of it, so a page that asks for it every minute does not keep it. */
+  /** Use of the session, like every request of its page that is not marked as one in the background. */
   @Get()
   @Requires('public')
   async session(@Req() request: ClientRequest, @Res() reply: FastifyReply): Promise<void> {
-    const session = await this.authentication.sessionOf(request, false);
+    const session = await this.authentication.sessionOf(request);
     if (session) return void reply.send(this.#shown(session));
     const signIn = this.authentication.provider ? 'oidc' : 'key';
     void reply
@@ -172,7 +172,7 @@ export class OperatorsController {
     const id = readCookie(request, this.hash, COOKIES.session, origin);
     if (id === undefined) throw new Problem('unauthorized');
     this.authentication.checkSite(request, id);
-    const session = await this.authentication.sessionOf(request, false);
+    const session = await this.authentication.sessionOf(request);
     // An ended session names no operator. A success would claim that sessions at other browsers have ended.
     if (session === undefined && everywhere) throw new Problem('unauthorized');
     if (session) await this.sessions.end(id, everywhere, actorOf(personOf(session), request));
