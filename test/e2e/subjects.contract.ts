@@ -35,6 +35,10 @@ export function subjects(world: () => World): void {
     const search = `/v1/tenants/${tenant}/subjects:search`;
     expect((await client.manage('POST', search, { phone })).json).toEqual({ items: [patched], nextCursor: null });
     expect((await client.manage('POST', search, { phone: newPhone() })).json['items']).toEqual([]);
+    const byId = await client.manage('POST', search, { subject: patched['subject'] });
+    expect(byId.json).toEqual({ items: [patched], nextCursor: null });
+    expect((await client.manage('POST', search, { subject: 'nobody' })).json['items']).toEqual([]);
+    expect((await client.manage('POST', search, { phone, subject: 'nobody' })).status).toBe(422);
   });
 
   it('lists the subjects of a tenant page by page, and creates none for a tenant that does not exist', async () => {

@@ -1,9 +1,10 @@
-import { NativeSelect, Text } from '@mantine/core';
+import { Button, Group, NativeSelect, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { createContext, useContext, useState, type ReactNode } from 'react';
+import { createContext, useContext, useState, type FormEvent, type ReactNode } from 'react';
 import { api } from '../api/client.js';
-import { isPermitted, type OperatorSession } from '../api/session.js';
+import { isPermitted, tenantsWith, useSession, type OperatorSession, type Permission } from '../api/session.js';
 import { texts } from '../texts/texts.js';
+import { Page } from './page.js';
 
 interface ChosenTenant {
   /** Undefined: all tenants that the operator may see. */
@@ -50,6 +51,8 @@ export function TenantSelect({ session }: { readonly session: OperatorSession })
     enabled: session.operator.tenants === null && isPermitted(session, 'read'),
     queryFn: async () => (await api.GET('/v1/tenants', { params: { query: { limit: MOST_TENANTS } } })).data,
   });
+  // An operator who may not list the tenants names one.
+  if (session.operator.tenants === null && !isPermitted(session, 'read')) return <TenantField />;
   const names = [...(session.operator.tenants ?? (tenants.data?.items ?? []).map((item) => item.tenant))];
   if (tenant !== undefined && !names.includes(tenant)) names.unshift(tenant);
   return (
@@ -62,8 +65,72 @@ export function TenantSelect({ session }: { readonly session: OperatorSession })
   );
 }
 
-/** Shows its content for the chosen tenant, for pages that show one tenant at a time. */
-export function ForTenant({ children }: { readonly children: (tenant: string) => ReactNode }) {
+function TenantField() {
+  const { tenant, choose } = useContext(Tenant);
+  const [typed, setTyped] = useState(tenant ?? '');
+  const onSubmit = (event: FormEvent): void => {
+    event.preventDefault();
+    choose(typed.trim() || undefined);
+  };
+  return (
+    <form onSubmit={onSubmit}>
+      <Group gap="xs">
+        <TextInput
+          aria-label={texts.tenant.of}
+          placeholder={texts.tenant.all}
+          value={typed}
+          maxLength={63}
+          onChange={(event) => setTyped(event.currentTarget.value)}
+        />
+        <Button type="submit" variant="default">
+          {texts.tenant.apply}
+        </Button>
+      </Group>
+    </form>
+  );
+}
+
+/** What a page shows: one tenant, all of them (undefined), or nothing until one is chosen, or without a role. */
+export type VisibleTenant =
+  { readonly is: 'shown'; readonly tenant: string | undefined } | { readonly is: 'to-choose' | 'not-permitted' };
+
+/** The tenants of the pages for which the operator has a permission. Undefined only when roles permit all tenants. */
+export function useVisibleTenant(permission: Permission): VisibleTenant {
+  const session = useSession();
   const tenant = useTenant();
-  return tenant === undefined ? <Text>{texts.tenant.needed}</Text> : children(tenant);
+  if (!isPermitted(session, permission, tenant)) return { is: 'not-permitted' };
+  const tenants = tenantsWith(session, permission);
+  if (tenant !== undefined || tenants === null) return { is: 'shown', tenant };
+  return tenants.length === 1 ? { is: 'shown', tenant: tenants[0] } : { is: 'to-choose' };
+}
+
+interface ForTenantProps {
+  /** That the page needs. */
+  readonly permission: Permission;
+  readonly children: (tenant: string) => ReactNode;
+}
+
+/** Shows its content for the chosen tenant, for pages that show one tenant at a time. */
+export function ForTenant({ permission, children }: ForTenantProps) {
+  const visible = useVisibleTenant(permission);
+  if (visible.is === 'not-permitted') return <Text>{texts.notPermitted}</Text>;
+  if (visible.is !== 'shown' || visible.tenant === undefined) return <Text>{texts.tenant.needed}</Text>;
+  return children(visible.tenant);
+}
+
+interface ForTenantsProps {
+  readonly title: string;
+  readonly permission: Permission;
+  readonly children: (tenant: string | undefined) => ReactNode;
+}
+
+/** A page of one tenant or of all. Without a tenant to show, the page with its title states why. */
+export function ForTenants({ title, permission, children }: ForTenantsProps) {
+  const visible = useVisibleTenant(permission);
+  if (visible.is === 'shown') return children(visible.tenant);
+  return (
+    <Page title={title}>
+      <Text>{visible.is === 'to-choose' ? texts.tenant.needed : texts.notPermitted}</Text>
+    </Page>
+  );
 }

@@ -27,6 +27,8 @@ it('writes no PIN, telephone number or key into a log line, a record of the bus 
     await bed.call('POST', '/v1/verifications', { key: `${AGENT_KEY}x`, body: { pin: PIN } }),
     await bed.call('POST', '/v1/tenants/acme/subjects:search', { key: ADMIN_KEY, body: { phone: PHONE } }),
     await bed.call('POST', '/v1/tenants/acme/subjects:search', { key: ADMIN_KEY, body: { phone: `${PHONE}0000` } }),
+    // Digits that are no number of a subject are searched as an id.
+    await bed.call('POST', '/v1/tenants/acme/subjects:search', { key: ADMIN_KEY, body: { subject: PHONE.slice(1) } }),
     await put('/subjects/c-1', { phones: [PHONE, `${PHONE}0000000`] }),
     await put('/subjects/c-1', { phones: [PHONE] }),
     await put('/subjects/c-1/pin', { pin: PIN }),
@@ -51,6 +53,6 @@ it('writes no PIN, telephone number or key into a log line, a record of the bus 
     expect(bed.log).not.toContain(secret);
     expect(bed.bytes).not.toContain(secret);
   }
-  expect(bed.commands.length).toBe(10);
+  expect(bed.commands.length).toBe(11);
   expect(bed.log).toContain('a request could not be served');
 });

@@ -90,8 +90,12 @@ export class ManageSubject {
     if (!this.policies.hasTenant(tenant)) return answered(commandId, { answer: 'not_found' });
     const opened = sealed === undefined ? {} : await this.#open(SubjectListRequested, { ...command, sealed });
     if (!opened) return answered(commandId, { answer: 'unavailable' });
-    const phone = sealed === undefined ? undefined : String(opened['phone']);
     const windowSeconds = this.policies.longestWindow(tenant);
+    if (typeof opened['subject'] === 'string') {
+      const found = await this.subjects.state(tenant, opened['subject'], windowSeconds);
+      return answered(commandId, { answer: 'found', body: { items: found ? [{ ...found }] : [], nextCursor: null } });
+    }
+    const phone = sealed === undefined ? undefined : String(opened['phone']);
     const { items, next = null } = await this.subjects.list(tenant, { limit, after, phone, credential, windowSeconds });
     return answered(commandId, { answer: 'found', body: { items, nextCursor: next } });
   }

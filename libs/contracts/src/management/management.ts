@@ -262,7 +262,7 @@ export class SubjectListRequested extends ManagementCommand {
   /** The page begins after this id. */
   @IsOptional() @IsSubjectId() cursor?: string;
   @IsOptional() @IsIn(CREDENTIAL_FILTERS) credential?: CredentialFilter;
-  /** Only the subject with a telephone number: a compact JWE of `{phone}`, the number in E.164. */
+  /** Only the subject with a telephone number in E.164, or with an id: a compact JWE of `{phone}` or `{subject}`. */
   @IsOptional() @Length(1, 4096) sealed?: string;
   get partitionKey(): string {
     return this.commandId;

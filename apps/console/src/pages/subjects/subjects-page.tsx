@@ -4,6 +4,7 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useEffect, useState, type FormEvent, type ReactNode } from 'react';
 import { api } from '../../api/client.js';
 import { type components } from '../../api/openapi.js';
+import { subjectWithId, subjectWithNumber } from '../../api/subject-search.js';
 import { useAnnounce } from '../../components/announcer.js';
 import { DataTable, type Column } from '../../components/data-table.js';
 import { Page } from '../../components/page.js';
@@ -20,7 +21,7 @@ const text = texts.subjects;
 export default function SubjectsPage(): ReactNode {
   return (
     <Page title={texts.pages.subjects}>
-      <ForTenant>
+      <ForTenant permission="read">
         {(tenant) => (
           <>
             <Search tenant={tenant} />
@@ -32,13 +33,17 @@ export default function SubjectsPage(): ReactNode {
   );
 }
 
-/** Opens the subject with an id or a number. A number is sent in the body of a request, and kept nowhere. */
+/** Opens the subject with an id or a number. What is typed is sent in the body of a request, and kept nowhere. */
 function Search({ tenant }: { readonly tenant: string }) {
   const [term, setTerm] = useState('');
   const navigate = useNavigate();
   const announce = useAnnounce();
   const search = useMutation({
-    mutationFn: (searched: string) => findSubject(searched, (phone) => findByNumber(tenant, phone)),
+    mutationFn: (searched: string) =>
+      findSubject(searched, {
+        byId: (id) => subjectWithId(tenant, id),
+        byNumber: (phone) => subjectWithNumber(tenant, phone),
+      }),
     gcTime: 0,
     onSuccess: async (subject) => {
       if (subject === undefined) return announce(text.notFound);
@@ -74,15 +79,6 @@ function Search({ tenant }: { readonly tenant: string }) {
       </form>
     </Paper>
   );
-}
-
-/** The number is sent in the body, and is in no address. */
-async function findByNumber(tenant: string, phone: string): Promise<string | undefined> {
-  const { data } = await api.POST('/v1/tenants/{tenant}/subjects:search', {
-    params: { path: { tenant } },
-    body: { phone },
-  });
-  return data?.items[0]?.subject;
 }
 
 const FILTERS = ['locked', 'disabled', 'none', 'all'] as const;

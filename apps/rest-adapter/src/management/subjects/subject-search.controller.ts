@@ -6,7 +6,10 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Manage, Origin, type CommandOrigin } from '../manage.js';
 import { SubjectPage, SubjectSearchBody } from './subjects.dto.js';
 
-/** Finds a subject by a number in the body: addresses of requests are kept in the logs of proxies and the history of browsers. */
+/**
+ * Finds a subject by what is in the body: addresses of requests are kept in the logs of proxies and the history of browsers.
+ * What an operator types can be a number or an id, so ids are searched and encrypted in the same manner.
+ */
 @ApiTags('subjects')
 @Controller('v1/tenants/:tenant')
 export class SubjectSearchController {
@@ -18,16 +21,19 @@ export class SubjectSearchController {
   @Post('subjects::search')
   @HttpCode(200)
   @Requires('manage:read')
-  @ApiOperation({ summary: 'Find the subject with a telephone number, without the number in an address' })
+  @ApiOperation({
+    summary: 'Find the subject with a telephone number or an id, with neither of them in an address',
+  })
   @ApiOkResponse({ type: SubjectPage, description: 'The subject, or no item.' })
   @Problems('unavailable')
   async searchSubjects(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
-    @Body() { number: phone }: SubjectSearchBody,
+    @Body() { number: phone, subject }: SubjectSearchBody,
   ): Promise<SubjectPage> {
     const command = { ...origin, tenant, limit: 1 };
-    const sealed = await this.sealer.seal({ phone }, bindingOf(SubjectListRequested, command));
+    const searched = subject === undefined ? { phone } : { subject };
+    const sealed = await this.sealer.seal(searched, bindingOf(SubjectListRequested, command));
     return this.manage.read<SubjectPage>(message(SubjectListRequested, { ...command, sealed }));
   }
 }

@@ -4,6 +4,7 @@ import {
   e164,
   IsPin,
   IsReason,
+  IsSubjectIdField,
   IsText,
   Optional,
   PHONE_KEYWORDS,
@@ -23,7 +24,7 @@ import {
   type Violation,
 } from '@countersign/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsObject, IsString, Matches } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsObject, Matches } from 'class-validator';
 import { answerRules, ANSWERS_RULE } from '../../verifications/answer-rules.js';
 import { NEXT_CURSOR, PagingQuery } from '../tenants/tenants.dto.js';
 
@@ -116,15 +117,21 @@ export class SubjectListQuery extends PagingQuery {
   }
 }
 
-/** A search for the subject with a number. */
-@Described({ examples: [{ phone: '+12025550147' }] })
+/** A search for the subject with a number, or with an id. */
+@Described({
+  examples: [{ phone: '+12025550147' }, { subject: 'customer-1' }],
+  oneOf: [{ required: ['phone'] }, { required: ['subject'] }],
+})
 export class SubjectSearchBody extends RequestBody {
   @Field('The whole telephone number, in E.164. Other spellings with a country code are normalized', PHONE_KEYWORDS)
-  @IsString({ message: PHONE_RULE })
-  phone!: string;
+  @Optional()
+  phone?: string;
+  @Optional() @IsSubjectIdField() subject?: string;
 
   override rules(): Violation[] {
-    return typeof this.phone === 'string' && this.number === undefined ? [{ field: 'phone', rule: PHONE_RULE }] : [];
+    if ((this.phone === undefined) === (this.subject === undefined))
+      return [{ field: 'phone', rule: 'must be given, or subject, and not both' }];
+    return this.phone !== undefined && this.number === undefined ? [{ field: 'phone', rule: PHONE_RULE }] : [];
   }
 
   get number(): string | undefined {
