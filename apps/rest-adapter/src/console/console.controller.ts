@@ -12,7 +12,14 @@ const PREFIX = '/console/';
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
-  ...["script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "font-src 'self'"],
+  ...[
+    "script-src 'self'",
+    "frame-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "font-src 'self'",
+  ],
   ...["base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'", "require-trusted-types-for 'script'"],
   "trusted-types 'none'",
 ].join('; ');

@@ -64,7 +64,7 @@ describe('the routes of the console', () => {
       expect(Object.fromEntries(answer.headers)).toMatchObject({
         'cache-control': 'no-store',
         'content-security-policy':
-          "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+          "default-src 'none'; script-src 'self'; frame-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
           "font-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; " +
           "require-trusted-types-for 'script'; trusted-types 'none'",
         'cross-origin-opener-policy': 'same-origin',

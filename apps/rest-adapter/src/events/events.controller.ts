@@ -1,4 +1,4 @@
-import { Controller, Get, Param, Query, Req, Res, type OnModuleDestroy } from '@nestjs/common';
+import { Controller, Get, Header, Param, Query, Req, Res, type OnModuleDestroy } from '@nestjs/common';
 import {
   Attacks,
   AttacksQuery,
@@ -24,6 +24,9 @@ import { type FastifyReply } from 'fastify';
 import { AuditService } from './audit-service.js';
 
 const TEXT = { type: 'string' } as const;
+
+/** The console opens an export in a frame of its page: a file is then stored while it arrives, and a problem can be read. */
+const EXPORT_POLICY = "default-src 'none'; frame-ancestors 'self'";
 
 /**
  * The API of the audit log. The audit service reads and answers; here a request without a valid key, or with a query of the
@@ -57,6 +60,7 @@ export class AuditLogController implements OnModuleDestroy {
 
   @Get('v1/events/export')
   @Requires('audit')
+  @Header('content-security-policy', EXPORT_POLICY)
   @ApiOperation({
     summary: 'Export events, the oldest first',
     description:

@@ -134,6 +134,15 @@ describe('the audit log over the REST adapter', () => {
     await expect(bed.call('GET', '/v1/events/export', { key: ADMIN_KEY })).rejects.toThrow();
   });
 
+  it('permits a frame of the same site for an export and its problems, and for no other answer', async () => {
+    const policyOf = async (path: string) =>
+      (await bed.call('GET', path, { key: ADMIN_KEY })).headers.get('content-security-policy');
+    expect(await policyOf('/v1/events/export')).toBe("default-src 'none'; frame-ancestors 'self'");
+    answer = (response) => response.writeHead(429, { 'content-type': 'application/problem+json' }).end('{}');
+    expect(await policyOf('/v1/events/export')).toBe("default-src 'none'; frame-ancestors 'self'");
+    expect(await policyOf('/v1/events')).toBe("default-src 'none'; frame-ancestors 'none'");
+  });
+
   it('answers 503 with a problem when the audit service does not answer in time', async () => {
     answer = () => undefined;
     const { status, body } = await bed.call('GET', '/v1/events', { key: ADMIN_KEY });

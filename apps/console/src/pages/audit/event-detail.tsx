@@ -5,6 +5,7 @@ import { ApiProblem } from '../../api/problem.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
 import { Time } from '../../components/time.js';
 import { Dialog } from '../../components/dialog.js';
+import { labelOf } from '../../texts/label.js';
 import { texts } from '../../texts/texts.js';
 import { logQuery } from './log-state.js';
 import { eventText, verifyEvent } from './proof.js';
@@ -12,31 +13,35 @@ import { eventText, verifyEvent } from './proof.js';
 interface EventDetailProps {
   /** Undefined: closed. */
   readonly event: string | undefined;
+  /** Of which the operator reads events; undefined: all. */
+  readonly tenant: string | undefined;
   /** Keys that the operator has pinned. */
   readonly pinned: string | undefined;
   readonly onClose: () => void;
 }
 
 /** One event, with its proof verified in the browser. */
-export function EventDetail({ event, pinned, onClose }: EventDetailProps) {
+export function EventDetail({ event, tenant, pinned, onClose }: EventDetailProps) {
   return (
     <Dialog isOpen={event !== undefined} onClose={onClose} size="xl" title={texts.audit.event}>
       {event !== undefined && (
         <>
-          <Proof event={event} pinned={pinned} />
-          <Fields event={event} />
+          <Proof event={event} tenant={tenant} pinned={pinned} />
+          <Fields event={event} tenant={tenant} />
         </>
       )}
     </Dialog>
   );
 }
 
-const pathOf = (event: string) => ({ params: { path: { event } } });
+type NamedEvent = Readonly<{ event: string; tenant: string | undefined }>;
 
-function Fields({ event }: { readonly event: string }) {
+const namesOf = ({ event, tenant }: NamedEvent) => ({ params: { path: { event }, query: { tenant } } });
+
+function Fields({ event, tenant }: NamedEvent) {
   const { data, error } = useQuery({
-    queryKey: ['event', event],
-    queryFn: async () => (await api.GET('/v1/events/{event}', pathOf(event))).data,
+    queryKey: ['event', event, tenant],
+    queryFn: async () => (await api.GET('/v1/events/{event}', namesOf({ event, tenant }))).data,
   });
   if (error !== null) return <ProblemAlert error={error} />;
   if (data === undefined) return <Text role="status">{texts.loading}</Text>;
@@ -44,7 +49,7 @@ function Fields({ event }: { readonly event: string }) {
   const fields: readonly (readonly [string, string | null])[] = [
     [texts.audit.eventId, data.id],
     [columns.index, String(data.index)],
-    [columns.type, data.type],
+    [columns.type, `${labelOf(texts.words.kinds, data.type)} (${data.type})`],
     [columns.tenant, data.tenant],
     [columns.subject, data.subject],
     [columns.call, data.call],
@@ -78,14 +83,14 @@ function Fields({ event }: { readonly event: string }) {
   );
 }
 
-function Proof({ event, pinned }: { readonly event: string; readonly pinned: string | undefined }) {
-  const log = useQuery(logQuery);
+function Proof({ event, tenant, pinned }: NamedEvent & { readonly pinned: string | undefined }) {
+  const log = useQuery(logQuery(tenant));
   const keys = pinned ?? log.data?.keys.join('\n');
   const { data, error: refusal } = useQuery({
-    queryKey: ['proof', event, keys],
+    queryKey: ['proof', event, tenant, keys],
     enabled: keys !== undefined,
     queryFn: async () => {
-      const { data: evidence } = await api.GET('/v1/events/{event}/proof', pathOf(event));
+      const { data: evidence } = await api.GET('/v1/events/{event}/proof', namesOf({ event, tenant }));
       if (evidence === undefined) throw new ApiProblem(0, 'unknown', '');
       return { result: await verifyEvent(evidence, event, keys ?? ''), text: eventText(evidence) };
     },

@@ -1,72 +1,12 @@
 import { type operations } from '../../api/openapi.js';
+import { texts } from '../../texts/texts.js';
 
 export type EventKind = NonNullable<NonNullable<operations['listEvents']['parameters']['query']>['type']>;
 
-/** Each kind of event, as the description of the API has it: a kind that is missing here does not compile. */
-const KINDS: Readonly<Record<EventKind, true>> = {
-  'attempt.decided': true,
-  'credential.locked': true,
-  'credential.disabled': true,
-  'credential.unlocked': true,
-  'credential.enrolled': true,
-  'credential.changed': true,
-  'credential.removed': true,
-  'credential.broken': true,
-  'credential.restored': true,
-  'subject.changed': true,
-  'subject.erased': true,
-  'subjects.imported': true,
-  'subjects.exported': true,
-  'receipt.issued': true,
-  'receipt.consumed': true,
-  'limit.refused': true,
-  'limit.would_refuse': true,
-  'limit.near': true,
-  'limit.overridden': true,
-  'limit.override_deleted': true,
-  'limit.reset': true,
-  'limit.tightened': true,
-  'signal.spray': true,
-  'signal.pin_spray': true,
-  'signal.distributed': true,
-  'transfer.requested': true,
-  'transfer.refused': true,
-  'access.refused': true,
-  'operator.signed_in': true,
-  'operator.sign_in_refused': true,
-  'operator.signed_out': true,
-  'tenant.changed': true,
-  'tenant.disabled': true,
-  'tenant.enabled': true,
-  'tenant.deletion_started': true,
-  'tenant.deleted': true,
-  'agent.created': true,
-  'agent.rotated': true,
-  'agent.disabled': true,
-  'agent.enabled': true,
-  'agent.deleted': true,
-  'api_key.created': true,
-  'api_key.changed': true,
-  'api_key.rotated': true,
-  'api_key.disabled': true,
-  'api_key.enabled': true,
-  'api_key.deleted': true,
-  'policy.changed': true,
-  'webhook.created': true,
-  'webhook.changed': true,
-  'webhook.rotated': true,
-  'webhook.disabled': true,
-  'webhook.enabled': true,
-  'webhook.deleted': true,
-  'webhook.replayed': true,
-  'key.rotated': true,
-  'message.dead_lettered': true,
-  'audit.read': true,
-  'audit.exported': true,
-  'log.mismatch': true,
-  'log.shard_started': true,
-  'log.pruned': true,
-  'log.rolled_back': true,
-};
+/** Each kind of event, as the description of the API has it: a kind without a text does not compile. */
+const { '*': _all, ...KINDS } = texts.words.kinds satisfies Readonly<Record<EventKind, string>>;
 
-export const EVENT_KINDS = Object.keys(KINDS).sort();
+/** The kinds of events with their texts, in the order of the texts. */
+export const EVENT_KINDS = Object.entries(KINDS)
+  .map(([value, label]) => ({ value, label }))
+  .sort((one, other) => one.label.localeCompare(other.label));

@@ -5,20 +5,23 @@ import { api } from '../../api/client.js';
 import { useAnnounce } from '../../components/announcer.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
 import { Time } from '../../components/time.js';
+import { labelOf } from '../../texts/label.js';
 import { texts } from '../../texts/texts.js';
 import { isKeyText } from './proof.js';
 
 const REFRESHED_MS = 15_000;
 
-export const logQuery = {
-  queryKey: ['log'],
-  queryFn: async () => (await api.GET('/v1/log')).data,
-  refetchInterval: REFRESHED_MS,
-} as const;
+/** @param tenant of which the operator reads events; undefined: all */
+export const logQuery = (tenant: string | undefined) =>
+  ({
+    queryKey: ['log', tenant],
+    queryFn: async () => (await api.GET('/v1/log', { params: { query: { tenant } } })).data,
+    refetchInterval: REFRESHED_MS,
+  }) as const;
 
 /** Size, last checkpoint and completeness of the log. */
-export function LogState() {
-  const { data, error } = useQuery(logQuery);
+export function LogState({ tenant }: { readonly tenant: string | undefined }) {
+  const { data, error } = useQuery(logQuery(tenant));
   if (error !== null) return <ProblemAlert error={error} />;
   if (data === undefined) return null;
   const { size, checkpoint, comparedUntil, differences } = data;
@@ -55,8 +58,8 @@ export function LogState() {
         )}
       </Group>
       {differences.map(({ difference, count }) => (
-        <Text key={difference} c="red">
-          {difference}: {count}
+        <Text key={difference} c="var(--mantine-color-error)">
+          {labelOf(texts.words.differences, difference)}: {count.toLocaleString()}
         </Text>
       ))}
     </section>
@@ -99,7 +102,7 @@ export function PinnedKeys({ pinned, pin }: PinnedKeysProps) {
         void submit();
       }}
     >
-      <Alert color="yellow" my="md" title={texts.audit.notPinned}>
+      <Alert color="yellow" role="note" my="md" title={texts.audit.notPinned}>
         {texts.audit.notPinnedText}
         <Textarea
           mt="sm"
