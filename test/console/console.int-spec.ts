@@ -129,7 +129,7 @@ it('lets an operator sign in, unlock a locked subject with a reason, and see the
   expect(await page.getByRole('navigation').count()).toBe(0);
   await page.getByRole('link', { name: 'Sign in with your provider' }).click();
   await page.getByText('Olga Operator (admin)').waitFor();
-  await page.getByRole('img', { name: /^Attempts in 24 hours/ }).waitFor();
+  await page.getByRole('img', { name: /^Attempts/ }).waitFor();
   await inspect('overview');
 
   await page.getByLabel('Tenant', { exact: true }).selectOption('acme');
@@ -158,7 +158,7 @@ it('lets an operator sign in, unlock a locked subject with a reason, and see the
   await page.getByText(/Locked for/).waitFor({ state: 'detached' });
   expect(await page.getByText('In use').count()).toBe(2);
 
-  const row = live.getByRole('row').filter({ hasText: 'credential.unlocked' });
+  const row = live.getByRole('row').filter({ hasText: 'Credential unlocked' });
   await row.waitFor();
   expect(await row.textContent()).toContain('Olga Operator');
   expect(await row.textContent()).toContain(REASON);

@@ -15,6 +15,8 @@ interface ConfirmDialogProps {
   readonly done: string;
   /** The word that must be typed, for an action that cannot be undone. */
   readonly word?: string;
+  /** It cannot be undone, and needs no typed word. */
+  readonly isFinal?: boolean;
   /** False: the API takes no reason for the action. */
   readonly withReason?: boolean;
   readonly isOpen: boolean;
@@ -38,7 +40,17 @@ type ConfirmationProps = Omit<ConfirmDialogProps, 'isOpen' | 'title'>;
 
 /** Its fields are empty each time the dialog opens. */
 function Confirmation(props: ConfirmationProps) {
-  const { text, submit, done, word, withReason = true, onClose, onDone = onClose, act } = props;
+  const {
+    text,
+    submit,
+    done,
+    word,
+    isFinal = word !== undefined,
+    withReason = true,
+    onClose,
+    onDone = onClose,
+    act,
+  } = props;
   const announce = useAnnounce();
   const [reason, setReason] = useState('');
   const [typed, setTyped] = useState('');
@@ -83,12 +95,7 @@ function Confirmation(props: ConfirmationProps) {
         <Button variant="default" onClick={onClose}>
           {texts.cancel}
         </Button>
-        <Button
-          type="submit"
-          color={word === undefined ? 'blue' : 'red'}
-          disabled={!isComplete}
-          loading={action.isPending}
-        >
+        <Button type="submit" color={isFinal ? 'red' : 'blue'} disabled={!isComplete} loading={action.isPending}>
           {submit}
         </Button>
       </Group>

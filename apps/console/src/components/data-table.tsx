@@ -4,6 +4,8 @@ import { texts } from '../texts/texts.js';
 
 export interface Column<Row> {
   readonly title: string;
+  /** Left out, for example because the operator may do nothing in it. */
+  readonly isHidden?: boolean;
   readonly cell: (row: Row) => ReactNode;
 }
 
@@ -17,7 +19,8 @@ interface DataTableProps<Row> {
   readonly empty?: string;
 }
 
-export function DataTable<Row>({ label, columns, rows, rowKey, empty = texts.none }: DataTableProps<Row>) {
+export function DataTable<Row>({ label, columns: all, rows, rowKey, empty = texts.none }: DataTableProps<Row>) {
+  const columns = all.filter(({ isHidden }) => isHidden !== true);
   if (rows.length === 0) return <Text c="dimmed">{empty}</Text>;
   return (
     // A wide table scrolls by itself, also with the keyboard.

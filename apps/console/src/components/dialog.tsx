@@ -2,6 +2,9 @@ import { Modal } from '@mantine/core';
 import { type ReactNode } from 'react';
 import { texts } from '../texts/texts.js';
 
+/** The level of dialogs is 200. */
+const ABOVE = 300;
+
 interface DialogProps {
   readonly title: string;
   readonly isOpen: boolean;
@@ -10,6 +13,8 @@ interface DialogProps {
   readonly size?: 'lg' | 'xl';
   /** False: neither a click beside the dialog nor Escape closes it. */
   readonly closesOutside?: boolean;
+  /** Above other dialogs that are open. */
+  readonly isAbove?: boolean;
   readonly children: ReactNode;
 }
 
@@ -17,7 +22,7 @@ interface DialogProps {
  * A dialog over the page. Two defaults of the library are changed: its scroll lock inserts a style element, which the policy of
  * the page forbids, and its header would be a second banner of the page for screen readers.
  */
-export function Dialog({ title, isOpen, onClose, size, closesOutside = true, children }: DialogProps) {
+export function Dialog({ title, isOpen, onClose, size, closesOutside = true, isAbove = false, children }: DialogProps) {
   return (
     <Modal.Root
       opened={isOpen}
@@ -26,6 +31,7 @@ export function Dialog({ title, isOpen, onClose, size, closesOutside = true, chi
       closeOnClickOutside={closesOutside}
       closeOnEscape={closesOutside}
       lockScroll={false}
+      zIndex={isAbove ? ABOVE : undefined}
     >
       <Modal.Overlay />
       <Modal.Content>

@@ -1,23 +1,31 @@
-import { Link } from '@tanstack/react-router';
 import { type EventView } from '../api/event-view.js';
+import { labelOf } from '../texts/label.js';
 import { texts } from '../texts/texts.js';
 import { DataTable, type Column } from './data-table.js';
+import { SubjectLink } from './subject-link.js';
 import { Time } from './time.js';
 
 const columns = texts.events.columns;
 
+const { kinds, outcomes } = texts.words;
+/** Of events that are no attempt. It would say of a locked credential that all is well. */
+const SUCCESS = 'Success';
+
 const COLUMNS: readonly Column<EventView>[] = [
   { title: columns.time, cell: ({ time }) => <Time at={time} /> },
-  { title: columns.kind, cell: ({ kind }) => kind },
-  { title: columns.outcome, cell: ({ outcome }) => outcome },
+  { title: columns.kind, cell: ({ kind }) => labelOf(kinds, kind) },
+  {
+    title: columns.outcome,
+    cell: ({ outcome }) => outcome !== undefined && outcome !== SUCCESS && labelOf(outcomes, outcome),
+  },
   { title: columns.tenant, cell: ({ tenant }) => tenant },
   {
     title: columns.subject,
     cell: ({ tenant, subject }) =>
       subject !== undefined && (
-        <Link to="/subjects/$tenant/$subject" params={{ tenant, subject }}>
+        <SubjectLink tenant={tenant} subject={subject}>
           {subject}
-        </Link>
+        </SubjectLink>
       ),
   },
   { title: columns.agent, cell: ({ agent }) => agent },

@@ -1,24 +1,28 @@
 import { Alert, Button, List } from '@mantine/core';
 import { ApiProblem } from '../api/problem.js';
+import { labelOf } from '../texts/label.js';
 import { texts } from '../texts/texts.js';
 
 interface ProblemAlertProps {
   /** Nothing is shown for null. */
   readonly error: unknown;
   readonly retry?: () => void;
+  readonly title?: string;
 }
 
 /** Why a request failed, with the rules that its fields broke. */
-export function ProblemAlert({ error, retry }: ProblemAlertProps) {
+export function ProblemAlert({ error, retry, title = texts.problem.title }: ProblemAlertProps) {
   if (error === null || error === undefined) return null;
   const problem = error instanceof ApiProblem ? error : undefined;
   return (
-    <Alert color="red" title={texts.problem.title} role="alert" my="sm">
+    <Alert color="red" title={title} role="alert" my="sm">
       {textOf(problem)}
       {problem !== undefined && problem.violations.length > 0 && (
         <List size="sm">
           {problem.violations.map(({ field, rule }) => (
-            <List.Item key={`${field} ${rule}`}>{texts.problem.violation(field, rule)}</List.Item>
+            <List.Item key={`${field} ${rule}`}>
+              {texts.problem.violation(labelOf(texts.words.fields, field), rule)}
+            </List.Item>
           ))}
         </List>
       )}
@@ -32,6 +36,8 @@ export function ProblemAlert({ error, retry }: ProblemAlertProps) {
 }
 
 function textOf(problem: ApiProblem | undefined): string {
-  if (problem?.kind === 'unreachable') return texts.problem.unreachable;
-  return problem?.detail || texts.problem.unknown;
+  if (problem === undefined) return texts.problem.unknown;
+  if (problem.kind === 'unreachable') return texts.problem.unreachable;
+  const reasons: Readonly<Record<string, string>> = texts.words.problems;
+  return (Object.hasOwn(reasons, problem.kind) ? reasons[problem.kind] : problem.detail) || texts.problem.unknown;
 }

@@ -2,6 +2,7 @@ import { Button, Group, NativeSelect, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { createContext, useContext, useState, type FormEvent, type ReactNode } from 'react';
 import { api } from '../api/client.js';
+import { couldBeNumber } from '../api/possible-number.js';
 import { isPermitted, tenantsWith, useSession, type OperatorSession, type Permission } from '../api/session.js';
 import { texts } from '../texts/texts.js';
 import { Page } from './page.js';
@@ -82,7 +83,7 @@ function TenantField() {
           maxLength={63}
           onChange={(event) => setTyped(event.currentTarget.value)}
         />
-        <Button type="submit" variant="default">
+        <Button type="submit" variant="default" disabled={couldBeNumber(typed)}>
           {texts.tenant.apply}
         </Button>
       </Group>

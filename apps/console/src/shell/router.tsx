@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { Loading, NotFound, PageFailed } from './fallbacks.js';
 import { Shell } from './shell.js';
+import { SignedInPage } from './signed-in-page.js';
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 const getParentRoute = (): typeof root => root;
@@ -44,6 +45,7 @@ const routeTree = root.addChildren([
     path: '/audit',
     component: lazyRouteComponent(() => import('../pages/audit/audit-page.js')),
   }),
+  createRoute({ getParentRoute, path: '/signed-in', component: SignedInPage }),
   createRoute({
     getParentRoute,
     path: '/webhooks',

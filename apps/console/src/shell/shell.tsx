@@ -1,15 +1,23 @@
 import { Button, Group, NativeSelect, Text, useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet } from '@tanstack/react-router';
-import { Suspense, type ReactNode } from 'react';
-import { isPermitted, signOut, useSessionState, type OperatorSession } from '../api/session.js';
+import { Suspense, useEffect, useState, type ReactNode } from 'react';
+import {
+  isPermitted,
+  sessionQuery,
+  signOut,
+  useSessionState,
+  useSessionWatch,
+  type OperatorSession,
+} from '../api/session.js';
+import { announceSignIn, whenSignedInElsewhere } from '../api/sign-ins.js';
 import { ProblemAlert } from '../components/problem-alert.js';
 import { TenantProvider, TenantSelect } from '../components/tenant.js';
 import { texts } from '../texts/texts.js';
 import { Loading } from './fallbacks.js';
 import { NAVIGATION } from './navigation.js';
 import { RecentSignIn } from './recent-sign-in.js';
-import { SignIn } from './sign-in.js';
+import { SignIn, SignInError } from './sign-in.js';
 import styles from './shell.module.css';
 
 /** Everything around a page: header, navigation, sign-in. */
@@ -23,9 +31,23 @@ export function Shell(): ReactNode {
 
 function SignedIn() {
   const state = useSessionState();
-  if (state.session === undefined) return <SignIn method={state.signIn} />;
+  useSessionWatch();
+  const operator = state.session?.operator.id;
+  const [lastOperator, setLastOperator] = useState(operator);
+  if (operator !== undefined && operator !== lastOperator) setLastOperator(operator);
+  const queries = useQueryClient();
+  useEffect(
+    () => whenSignedInElsewhere(() => void queries.invalidateQueries({ queryKey: sessionQuery.queryKey })),
+    [queries],
+  );
+  useEffect(
+    // What the pages have read belongs to the operator who has left.
+    () => () => queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] }),
+    [queries, operator],
+  );
+  if (state.session === undefined) return <SignIn method={state.signIn} hasEnded={lastOperator !== undefined} />;
   return (
-    <TenantProvider tenants={state.session.operator.tenants}>
+    <TenantProvider key={operator} tenants={state.session.operator.tenants}>
       <Frame session={state.session} />
     </TenantProvider>
   );
@@ -58,9 +80,10 @@ function Frame({ session }: { readonly session: OperatorSession }) {
         </ul>
       </nav>
       <main className={styles['main']} id="content" tabIndex={-1}>
+        <SignInError />
         <Outlet />
       </main>
-      <RecentSignIn development={session.development} />
+      <RecentSignIn session={session} />
     </div>
   );
 }
@@ -87,12 +110,15 @@ function Account({ session: { operator } }: { readonly session: OperatorSession 
     onSuccess: (address) => {
       // What the pages have read belongs to the operator who signed out.
       queries.clear();
+      announceSignIn();
       location.assign(address);
     },
   });
   return (
     <Group gap="xs">
-      <Text>{texts.session.signedInAs(operator.name, operator.roles.join(', '))}</Text>
+      <Text>
+        {texts.session.signedInAs(operator.name, operator.roles.map((role) => texts.words.roles[role]).join(', '))}
+      </Text>
       <Button variant="default" loading={leave.isPending} onClick={() => leave.mutate(false)}>
         {texts.session.signOut}
       </Button>

@@ -5,8 +5,14 @@ import { sessionQuery, signInAddress, signInWithKey, type SignInMethod } from '.
 import { ProblemAlert } from '../components/problem-alert.js';
 import { texts } from '../texts/texts.js';
 
+interface SignInProps {
+  readonly method: SignInMethod;
+  /** The operator was signed in before, on the same page. */
+  readonly hasEnded: boolean;
+}
+
 /** Shown instead of every page, until an operator is signed in. */
-export function SignIn({ method }: { readonly method: SignInMethod }) {
+export function SignIn({ method, hasEnded }: SignInProps) {
   useEffect(() => {
     document.title = texts.titleOf(texts.signIn.title);
   }, []);
@@ -16,6 +22,11 @@ export function SignIn({ method }: { readonly method: SignInMethod }) {
         <Title order={1} size="h2" mb="md">
           {texts.signIn.title}
         </Title>
+        {hasEnded && (
+          <Text role="alert" mb="md">
+            {texts.signIn.ended}
+          </Text>
+        )}
         <SignInError />
         {method === 'oidc' ? <ProviderSignIn /> : <KeySignIn />}
       </Paper>
@@ -23,8 +34,8 @@ export function SignIn({ method }: { readonly method: SignInMethod }) {
   );
 }
 
-/** Why the provider returned without a session. */
-function SignInError() {
+/** Why the provider returned without a new session. */
+export function SignInError() {
   const code = new URLSearchParams(location.search).get('signInError');
   if (code === null) return null;
   const reasons: Readonly<Record<string, string>> = texts.signIn.errors;

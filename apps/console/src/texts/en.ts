@@ -1,5 +1,8 @@
+import { enWords } from './en-words.js';
+
 /** Every text of the console in English. Components contain no text. */
 export const en = {
+  words: enWords,
   product: 'Countersign',
   titleOf: (page: string): string => `${page} · Countersign`,
   skipToContent: 'Skip to content',
@@ -26,13 +29,15 @@ export const en = {
   notPermitted: 'Your roles do not permit this page.',
   colorScheme: {
     label: 'Colors',
-    light: 'Light',
-    dark: 'Dark',
-    auto: 'As the system',
+    light: 'Light colors',
+    dark: 'Dark colors',
+    auto: 'Colors of the system',
   },
   tenant: {
     label: 'Tenant',
     all: 'All tenants',
+    of: 'Only tenant',
+    apply: 'Show',
     choose: 'Choose a tenant',
     needed: 'Choose a tenant at the top of the page.',
   },
@@ -50,6 +55,7 @@ export const en = {
     keyHint:
       'This installation has no OpenID Connect provider, so the administrator key signs in. This is for development.',
     submit: 'Sign in',
+    ended: 'Your session has ended. Sign in again to continue on this page.',
     errors: {
       expired: 'The sign-in took too long, or began in another browser. Sign in again.',
       refused: 'The provider did not confirm the sign-in.',
@@ -58,8 +64,12 @@ export const en = {
   },
   recent: {
     title: 'Sign in again',
-    text: 'You signed in too long ago for this action. Sign in again. Then you return to this page and can repeat the action.',
-    submit: 'Sign in again',
+    text: 'You signed in too long ago for this action. Sign in again, then repeat the action.',
+    textOfProvider:
+      'You signed in too long ago for this action. Sign in again in a new tab, then repeat the action here. This page stays as it is.',
+    submit: 'Sign in again (opens a new tab)',
+    doneTitle: 'You are signed in',
+    done: 'Close this tab and return to the one before. Repeat the action there.',
   },
   problem: {
     title: 'It did not work',
@@ -95,7 +105,8 @@ export const en = {
     asTable: 'As a table',
   },
   overview: {
-    attempts: 'Attempts in 24 hours',
+    bars: 'Each bar is an hour: 24 full hours and the current one.',
+    attempts: 'Attempts',
     verified: 'Verified',
     rejected: 'Rejected',
     refused: 'Refused without a comparison',
@@ -106,8 +117,9 @@ export const en = {
     changes: 'Since yesterday',
     columns: {
       what: 'What',
-      now: 'Last 24 hours',
-      before: '24 hours before',
+      current: (begin: string): string => `Since ${begin}`,
+      now: (end: string): string => `24 hours until ${end}`,
+      before: '24 hours before that',
       difference: 'Change',
       service: 'Service',
       state: 'State',
@@ -128,6 +140,8 @@ export const en = {
   live: {
     about: (count: number): string => `Events as they are recorded. The page keeps the newest ${count}.`,
     pause: 'Pause',
+    connected: 'Connected',
+    connecting: 'Connecting…',
     resume: (count: number): string => `Continue (${count} new)`,
     clear: 'Clear',
     allOutcomes: 'All outcomes',
@@ -137,9 +151,9 @@ export const en = {
   subjects: {
     titleOf: (subject: string): string => `Subject ${subject}`,
     search: 'Id or telephone number',
-    searchHint: 'A number in full, with + and the country code.',
+    searchHint: 'An exact id, or a number in full with + and the country code.',
     find: 'Find',
-    notFound: 'No subject has this number.',
+    notFound: 'No subject has this id or number.',
     list: 'Subjects',
     filter: 'Which subjects',
     filters: { locked: 'Locked', disabled: 'Disabled', none: 'Without a credential', all: 'All' },
@@ -218,7 +232,8 @@ export const en = {
       attempts: 'Attempts',
       next: 'Next attempt',
     },
-    state: (state: string, reason: string | null): string => (reason === null ? state : `${state}: ${reason}`),
+    state: (state: string, reason: string | undefined): string =>
+      reason === undefined ? state : `${state}: ${reason}`,
     deliveries: 'Deliveries',
     noDeliveries: 'No deliveries.',
     allStates: 'All states',
@@ -261,6 +276,15 @@ export const en = {
     to: 'Before',
     columns: { time: 'Time', type: 'Kind', tenant: 'Tenant', subject: 'Subject', call: 'Call', index: 'Index' },
     export: (format: string): string => `Export as ${format}`,
+    exportStarted: 'The export begins. The browser stores the file while it arrives.',
+    exportFrame: 'Export',
+    exportFailed: 'The export did not begin',
+    possibleNumber:
+      'These digits could be a telephone number, so they are not part of an address. Select a subject or a call in the list to show its events.',
+    noSubject: 'No subject has this id. A telephone number is searched on the page Subjects.',
+    only: (what: string): string => `Only ${what}`,
+    filters: 'Filters',
+    clear: 'Clear the filters',
     event: 'Event',
     eventId: 'Id',
     erased: 'The personal fields cannot be read: the subject was erased.',
@@ -385,7 +409,11 @@ export const en = {
     name: 'Name',
     scopes: 'Scopes',
     agent: 'Agent',
-    agentHint: 'Required with verify, and only allowed with it',
+    agentHint: 'Required with the scope verify, and only allowed with it',
+    expiresAt: 'End',
+    expiresHint: 'Without an end, the key is valid until somebody deletes it.',
+    expiresSoon: 'ends soon',
+    expired: 'has ended',
     disable: 'Disable',
     disableTitle: (name: string): string => `Disable ${name}`,
     disableText: 'Its secrets are refused until it is enabled again.',
@@ -394,6 +422,14 @@ export const en = {
     enableTitle: (name: string): string => `Enable ${name}`,
     enableText: 'Its secrets are accepted again.',
     enabled: 'It is enabled.',
+    delete: 'Delete',
+    deleteTitle: (name: string): string => `Delete ${name}`,
+    deleteTenantText:
+      'Deletes the tenant with its agents, keys, subjects, overrides and webhooks. Events stay in the log. This cannot be undone.',
+    deleteAgentText: 'Deletes the agent with its API keys. Its calls are refused at once. This cannot be undone.',
+    deleteKeyText: 'The key is refused for good. This cannot be undone.',
+    deleted: 'It is deleted.',
+    deletionBegun: 'The deletion has begun, and ends by itself.',
     rotate: 'Rotate',
     rotateTitle: (name: string): string => `Rotate the secrets of ${name}`,
     rotateText: 'New secrets are made and shown once. The old ones stay valid for one day.',

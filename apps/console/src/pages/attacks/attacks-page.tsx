@@ -8,7 +8,7 @@ import { ConfirmDialog } from '../../components/confirm-dialog.js';
 import { DataTable } from '../../components/data-table.js';
 import { Page } from '../../components/page.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
-import { useTenant } from '../../components/tenant.js';
+import { ForTenants } from '../../components/tenant.js';
 import { Countdown, Time } from '../../components/time.js';
 import { texts } from '../../texts/texts.js';
 import { OverrideDialog } from './override-dialog.js';
@@ -23,8 +23,15 @@ type ResetBody = components['schemas']['ResetBody'];
 const REFRESHED_MS = 15_000;
 
 /** Attacks of the last day, and what can be done about them. */
-export default function AttacksPage() {
-  const tenant = useTenant();
+export default function AttacksPage(): ReactNode {
+  return (
+    <ForTenants title={texts.pages.attacks} permission="audit">
+      {(tenant) => <CurrentAttacks tenant={tenant} />}
+    </ForTenants>
+  );
+}
+
+function CurrentAttacks({ tenant }: { readonly tenant: string | undefined }) {
   const session = useSession();
   const mayOverride = usePermission('operate', tenant);
   const mayRead = usePermission('read', tenant);

@@ -1,6 +1,5 @@
-import { Link } from '@tanstack/react-router';
 import { type components } from '../../api/openapi.js';
-import { usePermission } from '../../api/session.js';
+import { SubjectLink } from '../../components/subject-link.js';
 import { texts } from '../../texts/texts.js';
 
 type AttackSignal = components['schemas']['AttackSignal'];
@@ -26,15 +25,14 @@ export function namesOf({ subject, subjectKey, callerKey, callerTail, agent, cal
 /** The parties with a link to the subject, for an operator who may read subjects. */
 export function Parties({ of: parties }: { readonly of: NamedParties & { readonly tenant: string } }) {
   const { tenant, subject } = parties;
-  const mayRead = usePermission('read', tenant);
   const names = namesOf(parties);
   if (names.length === 0) return texts.attacks.everybody;
   return names.map((name, index) => (
     <div key={name}>
-      {index === 0 && subject !== undefined && mayRead ? (
-        <Link to="/subjects/$tenant/$subject" params={{ tenant, subject }}>
+      {index === 0 && subject !== undefined ? (
+        <SubjectLink tenant={tenant} subject={subject}>
           {name}
-        </Link>
+        </SubjectLink>
       ) : (
         name
       )}

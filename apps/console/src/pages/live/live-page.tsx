@@ -1,24 +1,33 @@
-import { Button, Group, NativeSelect, Text, TextInput } from '@mantine/core';
+import { Badge, Button, Group, NativeSelect, Text, TextInput } from '@mantine/core';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { followEvents } from '../../api/event-stream.js';
 import { eventView, type EventView } from '../../api/event-view.js';
 import { EventTable } from '../../components/event-table.js';
 import { Page } from '../../components/page.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
-import { useTenant } from '../../components/tenant.js';
+import { ForTenants } from '../../components/tenant.js';
 import { texts } from '../../texts/texts.js';
 
 /** The page keeps the newest events, so an attack cannot fill the memory of the browser. */
 const MOST_EVENTS = 200;
 const ALL = '';
-const OUTCOMES = ['VERIFIED', 'PIN_MISMATCH', 'ANSWERS_MISMATCH', 'LOCKED', 'DISABLED', 'RATE_LIMITED', 'UNAVAILABLE'];
+const OUTCOMES = [
+  ...(['VERIFIED', 'PIN_MISMATCH', 'ANSWERS_MISMATCH', 'LOCKED', 'DISABLED', 'RATE_LIMITED', 'UNAVAILABLE'] as const),
+].map((value) => ({ value, label: texts.words.outcomes[value] }));
 
 export default function LivePage(): ReactNode {
-  const tenant = useTenant();
+  return (
+    <ForTenants title={texts.pages.live} permission="audit">
+      {(tenant) => <Live tenant={tenant} />}
+    </ForTenants>
+  );
+}
+
+function Live({ tenant }: { readonly tenant: string | undefined }) {
   const [isPaused, setPaused] = useState(false);
   const [agent, setAgent] = useState('');
   const [outcome, setOutcome] = useState(ALL);
-  const { events, missed, error, clear } = useLiveEvents(tenant, isPaused);
+  const { events, missed, isOpen, error, clear } = useLiveEvents(tenant, isPaused);
   const shown = events.filter(
     (event) => (agent === '' || event.agent === agent) && (outcome === ALL || event.outcome === outcome),
   );
@@ -37,7 +46,10 @@ export default function LivePage(): ReactNode {
       }
     >
       <Text c="dimmed" mb="sm">
-        {texts.live.about(MOST_EVENTS)}
+        {texts.live.about(MOST_EVENTS)}{' '}
+        <Badge component="span" variant="light" color={isOpen ? 'green' : 'yellow'}>
+          {isOpen ? texts.live.connected : texts.live.connecting}
+        </Badge>
       </Text>
       <Group mb="md" align="end">
         <TextInput
@@ -62,7 +74,8 @@ export default function LivePage(): ReactNode {
 function useLiveEvents(tenant: string | undefined, isPaused: boolean) {
   const [collected, setCollected] = useState<readonly EventView[]>([]);
   const [shown, setShown] = useState<readonly EventView[]>([]);
-  const [error, setError] = useState<unknown>(null);
+  /** Null: connected. Undefined: not yet. Otherwise why not. */
+  const [error, setError] = useState<unknown>();
   const waiting = useRef<EventView[]>([]);
   useEffect(() => {
     // Events of one frame are shown together: an attack has thousands a second.
@@ -84,6 +97,7 @@ function useLiveEvents(tenant: string | undefined, isPaused: boolean) {
       waiting.current = [];
       setCollected([]);
       setShown([]);
+      setError(undefined);
     };
   }, [tenant]);
   // What was shown when the operator paused stays.
@@ -94,5 +108,5 @@ function useLiveEvents(tenant: string | undefined, isPaused: boolean) {
     setCollected([]);
     setShown([]);
   };
-  return { events: shown, missed, error, clear };
+  return { events: shown, missed, isOpen: error === null, error, clear };
 }

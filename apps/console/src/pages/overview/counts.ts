@@ -3,8 +3,13 @@ import { type components } from '../../api/openapi.js';
 export type CountsItem = components['schemas']['EventCountsItem'];
 
 const HOUR_MS = 3_600_000;
-/** How many hours the charts show, and the comparison compares with as many before. */
+/** How many full hours the charts show before the current one, and the comparison compares with as many before. */
 export const HOURS = 24;
+
+const beginOfHour = (now: number): number => Math.floor(now / HOUR_MS) * HOUR_MS;
+
+/** Begin of the oldest hour of {@link daysOf}, ISO 8601. */
+export const beginOfDays = (now: number): string => new Date(beginOfHour(now) - 2 * HOURS * HOUR_MS).toISOString();
 
 /** What happened in one hour, or in several. */
 export interface Totals {
@@ -41,11 +46,24 @@ function totalsOf({ attempts, refusals, signals, locked, disabled }: CountsItem)
 /** Every hour up to the one of `now`, also those without an event, the oldest first. */
 export function hoursUntil(now: number, hours: number, items: readonly CountsItem[]): HourTotals[] {
   const counted = new Map(items.map((item) => [Date.parse(item.time), totalsOf(item)]));
-  const last = Math.floor(now / HOUR_MS) * HOUR_MS;
+  const last = beginOfHour(now);
   return Array.from({ length: hours }, (_, index) => {
     const begin = last - (hours - 1 - index) * HOUR_MS;
     return { time: new Date(begin).toISOString(), ...(counted.get(begin) ?? NOTHING) };
   });
+}
+
+/** The current hour, the 24 full hours before it, and the 24 before those. */
+export interface Days {
+  readonly current: HourTotals;
+  readonly last: readonly HourTotals[];
+  readonly before: readonly HourTotals[];
+}
+
+export function daysOf(now: number, items: readonly CountsItem[]): Days {
+  const hours = hoursUntil(now, 2 * HOURS + 1, items);
+  const current = hours.at(-1) ?? { time: new Date(beginOfHour(now)).toISOString(), ...NOTHING };
+  return { current, last: hours.slice(HOURS, -1), before: hours.slice(0, HOURS) };
 }
 
 export function addUp(hours: readonly Totals[]): Totals {

@@ -1,4 +1,4 @@
-import { Badge, Title } from '@mantine/core';
+import { Badge, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode } from 'react';
 import { api } from '../../api/client.js';
@@ -9,9 +9,10 @@ import { BarChart, type Series } from '../../components/bar-chart.js';
 import { DataTable, type Column } from '../../components/data-table.js';
 import { Page } from '../../components/page.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
-import { useTenant } from '../../components/tenant.js';
+import { useTenant, useVisibleTenant } from '../../components/tenant.js';
+import { labelOf } from '../../texts/label.js';
 import { texts } from '../../texts/texts.js';
-import { addUp, HOURS, hoursUntil, successShare, type HourTotals, type Totals } from './counts.js';
+import { addUp, beginOfDays, daysOf, successShare, type HourTotals, type Totals } from './counts.js';
 import styles from './overview.module.css';
 
 type Service = components['schemas']['ServiceState'];
@@ -20,12 +21,12 @@ const text = texts.overview;
 const REFRESH_MS = 30_000;
 
 export default function OverviewPage(): ReactNode {
-  const tenant = useTenant();
-  const mayRead = usePermission('read', tenant);
-  const mayAudit = usePermission('audit', tenant);
+  const counted = useVisibleTenant('audit');
+  const mayRead = usePermission('read', useTenant());
   return (
     <Page title={texts.pages.overview}>
-      {mayAudit && <Counts tenant={tenant} />}
+      {counted.is === 'shown' && <Counts tenant={counted.tenant} />}
+      {counted.is === 'to-choose' && <Text>{texts.tenant.needed}</Text>}
       {mayRead && <Services />}
     </Page>
   );
@@ -49,16 +50,20 @@ function Counts({ tenant }: { readonly tenant: string | undefined }) {
     refetchInterval: REFRESH_MS,
     queryFn: async () => {
       const now = Date.now();
-      const from = new Date(now - 2 * HOURS * 3_600_000).toISOString();
-      const { data } = await api.GET('/v1/events/counts', { params: { query: { tenant, from, step: 'hour' } } });
-      return hoursUntil(now, 2 * HOURS, data?.items ?? []);
+      const query = { tenant, from: beginOfDays(now), step: 'hour' } as const;
+      const { data } = await api.GET('/v1/events/counts', { params: { query } });
+      return daysOf(now, data?.items ?? []);
     },
   });
   if (counts.data === undefined) return <ProblemAlert error={counts.error} retry={() => void counts.refetch()} />;
-  const today = counts.data.slice(HOURS);
+  const { current, last, before } = counts.data;
+  const today = [...last, current];
   return (
     <>
       <ProblemAlert error={counts.error} />
+      <Text c="dimmed" mb="sm">
+        {text.bars}
+      </Text>
       <div className={styles['charts']}>
         <BarChart title={text.attempts} points={today} series={ATTEMPTS} />
         <BarChart title={text.limited} points={today} series={LIMITED} />
@@ -70,8 +75,8 @@ function Counts({ tenant }: { readonly tenant: string | undefined }) {
       </Title>
       <DataTable
         label={text.changes}
-        columns={CHANGE_COLUMNS}
-        rows={changesOf(addUp(today), addUp(counts.data.slice(0, HOURS)))}
+        columns={changeColumns(current.time)}
+        rows={changesOf(current, addUp(last), addUp(before))}
         rowKey={({ title }) => title}
       />
     </>
@@ -80,27 +85,30 @@ function Counts({ tenant }: { readonly tenant: string | undefined }) {
 
 interface Change {
   readonly title: string;
+  readonly current: string;
   readonly now: string;
   readonly before: string;
   readonly difference: string;
 }
 
-const CHANGE_COLUMNS: readonly Column<Change>[] = [
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+/** @param begin of the current hour */
+const changeColumns = (begin: string): readonly Column<Change>[] => [
   { title: text.columns.what, cell: ({ title }) => title },
-  { title: text.columns.now, cell: ({ now }) => now },
+  { title: text.columns.current(clock.format(new Date(begin))), cell: ({ current }) => current },
+  { title: text.columns.now(clock.format(new Date(begin))), cell: ({ now }) => now },
   { title: text.columns.before, cell: ({ before }) => before },
   { title: text.columns.difference, cell: ({ difference }) => difference },
 ];
 
-function changesOf(now: Totals, before: Totals): Change[] {
+function changesOf(current: Totals, now: Totals, before: Totals): Change[] {
   const names = ['verified', 'rejected', 'refused', 'limited', 'locked', 'signals'] as const;
+  const share = (totals: Totals): string => text.share(successShare(totals));
   return [
-    {
-      ...{ title: text.success, now: text.share(successShare(now)), before: text.share(successShare(before)) },
-      difference: '',
-    },
+    { title: text.success, current: share(current), now: share(now), before: share(before), difference: '' },
     ...names.map((name) => ({
-      ...{ title: text[name], now: String(now[name]), before: String(before[name]) },
+      ...{ title: text[name], current: String(current[name]), now: String(now[name]), before: String(before[name]) },
       difference: text.difference(now[name] - before[name]),
     })),
   ];
@@ -140,7 +148,7 @@ const SERVICE_COLUMNS: readonly Column<Service>[] = [
     title: text.columns.state,
     cell: ({ status, failing }) => (
       <Badge color={status === 'ready' ? 'green' : 'red'} variant="light" tt="none">
-        {[text.status[status], ...failing].join(', ')}
+        {[text.status[status], ...failing.map((check) => labelOf(texts.words.checks, check))].join(', ')}
       </Badge>
     ),
   },

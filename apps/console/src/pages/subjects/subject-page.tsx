@@ -25,6 +25,15 @@ const text = texts.subjects;
 
 export default function SubjectPage(): ReactNode {
   const path = usePath('tenant', 'subject');
+  if (usePermission('read', path.tenant)) return <Subject path={path} />;
+  return (
+    <Page title={texts.pages.subjects}>
+      <Text>{texts.notPermitted}</Text>
+    </Page>
+  );
+}
+
+function Subject({ path }: { readonly path: SubjectPath }) {
   const mayAudit = usePermission('audit', path.tenant);
   const details = useQuery({
     queryKey: ['subject', path.tenant, path.subject],
@@ -145,7 +154,7 @@ function SubjectActions({ path, credentials }: SubjectActionsProps) {
         {permitted.map((action) => (
           <Button
             key={action}
-            variant={action === 'unlock' ? 'filled' : 'default'}
+            variant={action === 'unlock' || action === 'erase' ? 'filled' : 'default'}
             color={action === 'erase' ? 'red' : undefined}
             onClick={() => show(action)}
           >

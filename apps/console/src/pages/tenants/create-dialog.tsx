@@ -3,9 +3,12 @@ import { useMutation } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { ApiProblem } from '../../api/problem.js';
 import { useAnnounce } from '../../components/announcer.js';
+import { type components } from '../../api/openapi.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
 import { Dialog } from '../../components/dialog.js';
 import { texts } from '../../texts/texts.js';
+
+type ApiKeyScope = components['schemas']['ApiKeyState']['scopes'][number];
 
 /** A field of what is created. */
 export interface CreateField {
@@ -13,6 +16,8 @@ export interface CreateField {
   readonly label: string;
   readonly hint?: string;
   readonly isRequired?: boolean;
+  /** A time in the zone of the operator; absent: a text. */
+  readonly type?: 'datetime-local';
 }
 
 export interface CreateValues {
@@ -24,7 +29,7 @@ interface CreateDialogProps {
   readonly title: string;
   readonly fields: readonly CreateField[];
   /** Scopes to choose from, of an API key. */
-  readonly scopes?: readonly string[];
+  readonly scopes?: readonly ApiKeyScope[];
   readonly create: (values: CreateValues) => Promise<void>;
 }
 
@@ -63,9 +68,10 @@ function CreateForm({ fields, scopes, create, onClose }: CreateFormProps) {
   };
   return (
     <form onSubmit={onSubmit}>
-      {fields.map(({ name, label, hint, isRequired }) => (
+      {fields.map(({ name, label, hint, isRequired, type }) => (
         <TextInput
           key={name}
+          type={type}
           label={label}
           description={hint}
           required={isRequired}
@@ -78,7 +84,7 @@ function CreateForm({ fields, scopes, create, onClose }: CreateFormProps) {
       {scopes !== undefined && (
         <Checkbox.Group label={texts.tenants.scopes} value={chosen} onChange={setChosen} mt="sm">
           {scopes.map((scope) => (
-            <Checkbox key={scope} value={scope} label={scope} mt="xs" />
+            <Checkbox key={scope} value={scope} label={texts.words.scopes[scope]} mt="xs" />
           ))}
         </Checkbox.Group>
       )}

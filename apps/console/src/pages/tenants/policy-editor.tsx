@@ -8,6 +8,7 @@ import { useAnnounce } from '../../components/announcer.js';
 import { DataTable } from '../../components/data-table.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
 import { Dialog } from '../../components/dialog.js';
+import { labelOf } from '../../texts/label.js';
 import { texts } from '../../texts/texts.js';
 import {
   brokenFields,
@@ -78,7 +79,7 @@ export function PolicyEditor({ tenant, agent }: PolicyEditorProps) {
   return (
     <>
       {state.violations !== undefined && (
-        <ProblemAlert error={new ApiProblem(422, 'invalid-request', texts.tenants.invalidPolicy, state.violations)} />
+        <ProblemAlert error={new ApiProblem(422, 'stored-policy', texts.tenants.invalidPolicy, state.violations)} />
       )}
       <Group justify="space-between" align="flex-end" mb="sm">
         <TextInput
@@ -150,7 +151,7 @@ function Levels({ of: found }: { readonly of: readonly string[] }) {
   const names = found.length === 0 ? ['none'] : found;
   return names.map((name) => (
     <Text key={name} size="sm">
-      {levels[name as keyof typeof levels] ?? name}
+      {labelOf(levels, name)}
     </Text>
   ));
 }

@@ -13,21 +13,32 @@ interface StateActionsProps {
   readonly enable: () => Promise<unknown>;
   /** Absent: it has no secrets. */
   readonly rotate?: () => Promise<void>;
+  readonly deletion: Deletion;
+}
+
+interface Deletion {
+  readonly text: string;
+  readonly done: string;
+  /** Only what is disabled can be deleted. */
+  readonly needsDisabled?: boolean;
+  /** That must be typed. */
+  readonly word?: string;
+  readonly act: (reason: string) => Promise<unknown>;
 }
 
 export function StateBadge({ state }: Pick<StateActionsProps, 'state'>) {
   return (
-    <Badge variant="light" color={state === 'enabled' ? 'green' : 'red'}>
-      {state}
+    <Badge variant="light" color={state === 'enabled' ? 'green' : 'red'} tt="none" miw="max-content">
+      {texts.words.states[state]}
     </Badge>
   );
 }
 
 /** The buttons of a tenant, agent or key. The API may demand a recent sign-in, which the page then offers. */
-export function StateActions({ tenant, name, state, disable, enable, rotate }: StateActionsProps) {
+export function StateActions({ tenant, name, state, disable, enable, rotate, deletion }: StateActionsProps) {
   const queries = useQueryClient();
   const mayManage = usePermission('manage', tenant);
-  const [action, setAction] = useState<'disable' | 'enable' | 'rotate'>();
+  const [action, setAction] = useState<'disable' | 'enable' | 'rotate' | 'delete'>();
   const close = (): void => setAction(undefined);
   const { tenants } = texts;
   const refreshed = async (work: Promise<unknown>): Promise<void> => {
@@ -43,7 +54,12 @@ export function StateActions({ tenant, name, state, disable, enable, rotate }: S
         </Button>
       )}
       {state === 'enabled' ? (
-        <Button size="xs" color="red" aria-label={tenants.disableTitle(name)} onClick={() => setAction('disable')}>
+        <Button
+          size="xs"
+          variant="default"
+          aria-label={tenants.disableTitle(name)}
+          onClick={() => setAction('disable')}
+        >
           {tenants.disable}
         </Button>
       ) : (
@@ -51,6 +67,22 @@ export function StateActions({ tenant, name, state, disable, enable, rotate }: S
           {tenants.enable}
         </Button>
       )}
+      {(deletion.needsDisabled !== true || state === 'disabled') && (
+        <Button size="xs" color="red" aria-label={tenants.deleteTitle(name)} onClick={() => setAction('delete')}>
+          {tenants.delete}
+        </Button>
+      )}
+      <ConfirmDialog
+        isOpen={action === 'delete'}
+        onClose={close}
+        title={tenants.deleteTitle(name)}
+        text={deletion.text}
+        submit={tenants.delete}
+        done={deletion.done}
+        word={deletion.word}
+        isFinal
+        act={(reason) => refreshed(deletion.act(reason))}
+      />
       <ConfirmDialog
         isOpen={action === 'disable'}
         onClose={close}

@@ -1,11 +1,11 @@
-import { Button, Group, Title } from '@mantine/core';
+import { Badge, Button, Group, Title } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { api } from '../../api/client.js';
 import { type components } from '../../api/openapi.js';
 import { usePermission } from '../../api/session.js';
 import { PagedTable } from '../../components/paged-table.js';
-import { Time } from '../../components/time.js';
+import { Time, useNow } from '../../components/time.js';
 import { texts } from '../../texts/texts.js';
 import { CreateDialog, type CreateValues } from './create-dialog.js';
 import { PolicyEditor } from './policy-editor.js';
@@ -13,6 +13,8 @@ import { SecretsDialog, type ShownSecrets } from './secrets-dialog.js';
 import { StateActions, StateBadge } from './state-actions.js';
 
 const PAGE_SIZE = 50;
+/** An end that is nearer than this is marked: time to replace a key at everybody who uses it. */
+const NEAR_MS = 14 * 86_400_000;
 const SCOPES = ['verify', 'manage', 'manage:read', 'audit'] as const;
 
 /** Agents, API keys and policy of a tenant. */
@@ -26,7 +28,12 @@ export function TenantDetail({ tenant }: { readonly tenant: string }) {
   };
   return (
     <>
-      <Agents tenant={tenant} show={show} onPolicy={setAgent} />
+      <Agents
+        tenant={tenant}
+        show={show}
+        onPolicy={setAgent}
+        onDeleted={(deleted) => setAgent((shown) => (shown === deleted ? undefined : shown))}
+      />
       <Keys tenant={tenant} show={show} />
       <Part
         title={texts.tenants.of(texts.tenants.policy, agent ?? tenant)}
@@ -71,7 +78,12 @@ interface ListProps {
   readonly show: (secrets: ShownSecrets | undefined) => Promise<void>;
 }
 
-function Agents({ tenant, show, onPolicy }: ListProps & { readonly onPolicy: (agent: string) => void }) {
+interface AgentsProps extends ListProps {
+  readonly onPolicy: (agent: string) => void;
+  readonly onDeleted: (agent: string) => void;
+}
+
+function Agents({ tenant, show, onPolicy, onDeleted }: AgentsProps) {
   const mayManage = usePermission('manage', tenant);
   const { columns, agents, policy } = texts.tenants;
   const create = async ({ fields }: CreateValues): Promise<void> => {
@@ -121,6 +133,7 @@ function Agents({ tenant, show, onPolicy }: ListProps & { readonly onPolicy: (ag
           },
           {
             title: columns.actions,
+            isHidden: !mayManage,
             cell: (row) => {
               const params = { path: { tenant, agent: row.agent } };
               const path = '/v1/tenants/{tenant}/agents/{agent}';
@@ -131,6 +144,14 @@ function Agents({ tenant, show, onPolicy }: ListProps & { readonly onPolicy: (ag
                   state={row.state}
                   disable={(reason) => api.POST(`${path}/disable`, { params, body: { reason } })}
                   enable={() => api.POST(`${path}/enable`, { params })}
+                  deletion={{
+                    text: texts.tenants.deleteAgentText,
+                    done: texts.tenants.deleted,
+                    act: async (reason) => {
+                      await api.DELETE(path, { params: { ...params, query: { reason } } });
+                      onDeleted(row.agent);
+                    },
+                  }}
                   rotate={async () => {
                     const { data } = await api.POST(`${path}/rotate`, { params, body: {} });
                     await show(data && { password: data.password, apiKey: data.apiKey });
@@ -148,8 +169,9 @@ function Agents({ tenant, show, onPolicy }: ListProps & { readonly onPolicy: (ag
 function Keys({ tenant, show }: ListProps) {
   const mayManage = usePermission('manage', tenant);
   const { columns, keys } = texts.tenants;
-  const create = async ({ fields: { name = '', agent }, scopes }: CreateValues): Promise<void> => {
-    const body = { name, scopes, ...(agent !== undefined && { agent }) } as components['schemas']['ApiKeyBody'];
+  const create = async ({ fields: { name = '', agent, expiresAt }, scopes }: CreateValues): Promise<void> => {
+    const end = expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() };
+    const body = { name, scopes, ...(agent !== undefined && { agent }), ...end } as components['schemas']['ApiKeyBody'];
     const { data } = await api.POST('/v1/tenants/{tenant}/keys', { params: { path: { tenant } }, body });
     await show(data && { key: data.key });
   };
@@ -161,6 +183,7 @@ function Keys({ tenant, show }: ListProps) {
       fields={[
         { name: 'name', label: texts.tenants.name, isRequired: true },
         { name: 'agent', label: texts.tenants.agent, hint: texts.tenants.agentHint },
+        { name: 'expiresAt', label: texts.tenants.expiresAt, hint: texts.tenants.expiresHint, type: 'datetime-local' },
       ]}
     />
   );
@@ -178,12 +201,14 @@ function Keys({ tenant, show }: ListProps) {
         columns={[
           { title: columns.id, cell: ({ id }) => id },
           { title: columns.name, cell: ({ name }) => name },
-          { title: columns.scopes, cell: ({ scopes }) => scopes.join(', ') },
+          { title: columns.scopes, cell: ({ scopes }) => scopes.map((scope) => texts.words.scopes[scope]).join(', ') },
+          { title: texts.tenants.agent, cell: ({ agent }) => agent },
           { title: columns.state, cell: ({ state }) => <StateBadge state={state} /> },
-          { title: columns.expires, cell: ({ expiresAt }) => timeOrNever(expiresAt) },
+          { title: columns.expires, cell: ({ expiresAt }) => <Expiry at={expiresAt} /> },
           { title: columns.lastUsed, cell: ({ lastUsedAt }) => timeOrNever(lastUsedAt) },
           {
             title: columns.actions,
+            isHidden: !mayManage,
             cell: ({ id, state }) => {
               const params = { path: { tenant, keyId: id } };
               const path = '/v1/tenants/{tenant}/keys/{keyId}';
@@ -194,6 +219,11 @@ function Keys({ tenant, show }: ListProps) {
                   state={state}
                   disable={(reason) => api.POST(`${path}/disable`, { params, body: { reason } })}
                   enable={() => api.POST(`${path}/enable`, { params })}
+                  deletion={{
+                    text: texts.tenants.deleteKeyText,
+                    done: texts.tenants.deleted,
+                    act: (reason) => api.DELETE(path, { params: { ...params, query: { reason } } }),
+                  }}
                   rotate={async () => {
                     const { data } = await api.POST(`${path}/rotate`, { params, body: {} });
                     await show(data && { key: data.key });
@@ -209,3 +239,20 @@ function Keys({ tenant, show }: ListProps) {
 }
 
 const timeOrNever = (time: string | null): ReactNode => (time === null ? texts.tenants.never : <Time at={time} />);
+
+/** When a key ends, marked when that is soon or over. */
+function Expiry({ at }: { readonly at: string | null }) {
+  const now = useNow(60_000);
+  if (at === null) return texts.tenants.never;
+  const remaining = Date.parse(at) - now;
+  return (
+    <>
+      <Time at={at} />{' '}
+      {remaining < NEAR_MS && (
+        <Badge variant="light" color={remaining <= 0 ? 'red' : 'yellow'} tt="none" miw="max-content">
+          {remaining <= 0 ? texts.tenants.expired : texts.tenants.expiresSoon}
+        </Badge>
+      )}
+    </>
+  );
+}

@@ -1,7 +1,8 @@
-import { Button, Title } from '@mantine/core';
+import { Button, Text, Title } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
+import { type ReactNode } from 'react';
 import { api } from '../../api/client.js';
-import { usePermission } from '../../api/session.js';
+import { usePermission, useSession } from '../../api/session.js';
 import { Page } from '../../components/page.js';
 import { PagedTable } from '../../components/paged-table.js';
 import { useChooseTenant, useTenant } from '../../components/tenant.js';
@@ -14,8 +15,22 @@ import { TenantDetail } from './tenant-detail.js';
 const PAGE_SIZE = 50;
 
 /** Tenants, and the agents, keys and policy of the chosen one. */
-export default function TenantsPage() {
+export default function TenantsPage(): ReactNode {
+  const mayRead = usePermission('read');
+  const mayReadChosen = usePermission('read', useTenant());
+  return mayRead ? (
+    <Tenants mayReadChosen={mayReadChosen} />
+  ) : (
+    <Page title={texts.pages.tenants}>
+      <Text>{texts.notPermitted}</Text>
+    </Page>
+  );
+}
+
+/** @param mayReadChosen in the tenant that the pages show */
+function Tenants({ mayReadChosen }: { readonly mayReadChosen: boolean }) {
   const tenant = useTenant();
+  const { operator } = useSession();
   const choose = useChooseTenant();
   const queries = useQueryClient();
   const mayManage = usePermission('manage');
@@ -73,6 +88,7 @@ export default function TenantsPage() {
           },
           {
             title: columns.actions,
+            isHidden: !mayManage,
             cell: (row) => {
               const params = { path: { tenant: row.tenant } };
               return (
@@ -82,13 +98,26 @@ export default function TenantsPage() {
                   state={row.state}
                   disable={(reason) => api.POST('/v1/tenants/{tenant}/disable', { params, body: { reason } })}
                   enable={() => api.POST('/v1/tenants/{tenant}/enable', { params })}
+                  deletion={{
+                    text: texts.tenants.deleteTenantText,
+                    done: texts.tenants.deletionBegun,
+                    // The API deletes no tenant that is in use: two steps keep a mistake from it.
+                    needsDisabled: true,
+                    word: row.tenant,
+                    act: async (reason) => {
+                      await api.DELETE('/v1/tenants/{tenant}', {
+                        params: { path: { tenant: row.tenant }, query: { reason } },
+                      });
+                      if (row.tenant === tenant && operator.tenants === null) choose(undefined);
+                    },
+                  }}
                 />
               );
             },
           },
         ]}
       />
-      {tenant !== undefined && (
+      {tenant !== undefined && mayReadChosen && (
         <section aria-labelledby="chosen-tenant">
           <Title order={2} size="h3" mt="xl" id="chosen-tenant">
             {tenant}

@@ -10,6 +10,7 @@ import { DataTable, type Column } from '../../components/data-table.js';
 import { Page } from '../../components/page.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
 import { Time } from '../../components/time.js';
+import { labelOf } from '../../texts/label.js';
 import { texts } from '../../texts/texts.js';
 
 type Delivery = components['schemas']['DeliveryResource'];
@@ -89,9 +90,13 @@ function useReplay(path: Readonly<{ tenant: string; webhook: string }>) {
   });
 }
 
+/** The kind of an event from its type, such as `countersign.attempt.decided.v1`. */
+const kindOf = (type: string): string =>
+  labelOf(texts.words.kinds, type.replace(/^countersign\./, '').replace(/\.v\d+$/, ''));
+
 const COLUMNS: readonly Column<Delivery>[] = [
   { title: texts.events.columns.time, cell: ({ createdAt }) => <Time at={createdAt} /> },
-  { title: texts.events.columns.kind, cell: ({ eventType }) => eventType },
+  { title: texts.events.columns.kind, cell: ({ eventType }) => kindOf(eventType) },
   {
     title: text.columns.state,
     cell: ({ state }) => (
@@ -104,7 +109,10 @@ const COLUMNS: readonly Column<Delivery>[] = [
     title: text.columns.attempts,
     cell: ({ attempts }) => {
       const last = attempts.at(-1);
-      return last && text.attempts(attempts.length, last.status ?? last.error);
+      return (
+        last &&
+        text.attempts(attempts.length, last.status ?? (last.error && labelOf(texts.words.deliveryFaults, last.error)))
+      );
     },
   },
   { title: text.columns.next, cell: ({ nextAttemptAt }) => nextAttemptAt && <Time at={nextAttemptAt} /> },
@@ -113,7 +121,7 @@ const COLUMNS: readonly Column<Delivery>[] = [
 const replayColumn = (replay: (delivery: string) => void): Column<Delivery> => ({
   title: texts.actions,
   cell: ({ id, eventType }) => (
-    <Button size="xs" variant="default" aria-label={text.replayOf(eventType)} onClick={() => replay(id)}>
+    <Button size="xs" variant="default" aria-label={text.replayOf(kindOf(eventType))} onClick={() => replay(id)}>
       {text.replay}
     </Button>
   ),

@@ -9,6 +9,7 @@ import { Page } from '../../components/page.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
 import { ForTenant } from '../../components/tenant.js';
 import { Time } from '../../components/time.js';
+import { labelOf } from '../../texts/label.js';
 import { texts } from '../../texts/texts.js';
 
 type Webhook = components['schemas']['WebhookState'];
@@ -18,7 +19,7 @@ const text = texts.webhooks;
 export default function WebhooksPage(): ReactNode {
   return (
     <Page title={texts.pages.webhooks}>
-      <ForTenant>{(tenant) => <WebhookList key={tenant} tenant={tenant} />}</ForTenant>
+      <ForTenant permission="read">{(tenant) => <WebhookList key={tenant} tenant={tenant} />}</ForTenant>
     </Page>
   );
 }
@@ -62,12 +63,18 @@ const COLUMNS: readonly Column<Webhook>[] = [
     ),
   },
   { title: text.columns.description, cell: ({ description }) => description },
-  { title: text.columns.kinds, cell: ({ eventTypes }) => eventTypes.join(', ') },
+  {
+    title: text.columns.kinds,
+    cell: ({ eventTypes }) => eventTypes.map((type) => labelOf(texts.words.kinds, type)).join(', '),
+  },
   {
     title: text.columns.state,
     cell: ({ state, disabledReason }) => (
       <Badge color={state === 'enabled' ? 'green' : 'red'} variant="light" tt="none">
-        {text.state(state, disabledReason)}
+        {text.state(
+          labelOf(texts.words.states, state),
+          disabledReason === null ? undefined : labelOf(texts.words.disabledReasons, disabledReason),
+        )}
       </Badge>
     ),
   },
