@@ -396,11 +396,12 @@ describe('with a provider', () => {
     const looser = { attempts: { perWindow: 5 } };
     expect((await patch(tighter)).status).toBe(200);
     const counted = await counts.refusals('recent_sign_in');
-    const refused = [await patch(looser), await erase()];
+    const create = () => browser.send('/v1/tenants/acme/agents', { method: 'POST', body: { agent: 'night' } });
+    const refused = [await patch(looser), await erase(), await create()];
     expect(refused.map(({ status, json }) => [status, json['type']])).toEqual(
-      Array(2).fill([403, 'urn:countersign:problem:recent-sign-in-required']),
+      Array(3).fill([403, 'urn:countersign:problem:recent-sign-in-required']),
     );
-    expect(await counted()).toEqual([2]);
+    expect(await counted()).toEqual([3]);
     provider.person = 'anna';
     await browser.signIn('?recent=1');
     expect([(await patch(looser)).status, (await erase()).status]).toEqual([200, 204]);

@@ -67,7 +67,7 @@ export class OperatorSettings extends BusSettings {
   @Max(MAX_SESSION_SECONDS)
   OPERATOR_SESSION_SECONDS: number = 43_200;
 
-  @Meaning('For this long after a sign-in, an operator may erase, disable, delete, loosen, and create keys')
+  @Meaning('For this long after a sign-in, an operator may erase, disable, delete, loosen, and create agents and keys')
   @IsInt()
   @Min(30)
   @Max(86_400)

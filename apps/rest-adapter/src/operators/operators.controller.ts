@@ -39,7 +39,7 @@ interface ShownSession {
   };
   readonly signedInAt: string;
   readonly expiresAt: string;
-  /** Whether the sign-in is recent enough to erase, disable, delete, loosen, and create keys. */
+  /** Whether the sign-in is recent enough to erase, disable, delete, loosen, and create agents and keys. */
   readonly isRecent: boolean;
   /** The administrator key signed in, because there is no provider. */
   readonly development: boolean;

@@ -110,10 +110,10 @@ export class AgentsController {
 
   @Post()
   @HttpCode(201)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({ summary: 'Create an agent; its secrets are shown once' })
   @ApiCreatedResponse({ type: NewAgent, description: 'The agent was created.' })
-  @Problems('recent-sign-in-required', 'conflict', 'tenant-deleting', 'unavailable')
+  @Problems('conflict', 'tenant-deleting', 'unavailable')
   async createAgent(
     @Origin() origin: CommandOrigin,
     @Param() { tenant }: TenantPath,
@@ -145,7 +145,7 @@ export class AgentsController {
 
   @Post(':agent/rotate')
   @HttpCode(200)
-  @Requires('manage')
+  @Requires('manage', { recentSignIn: true })
   @ApiOperation({ summary: 'Rotate the secrets of an agent; the old ones stay valid for a grace period' })
   @ApiBody({ type: RotateBody, required: false })
   @ApiOkResponse({ type: NewSecrets, description: 'The new secrets.' })
