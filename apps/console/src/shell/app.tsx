@@ -1,9 +1,12 @@
-import { MantineProvider } from '@mantine/core';
+import { createTheme, MantineProvider } from '@mantine/core';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { queries } from '../api/queries.js';
 import { AnnouncerProvider } from '../components/announcer.js';
 import { router } from './router.js';
+
+/** Nothing moves for people whose system asks for less motion. */
+const THEME = createTheme({ respectReducedMotion: true });
 
 /**
  * The library's style elements are switched off: the policy of the page permits styles from files only. Its variables come
@@ -11,7 +14,7 @@ import { router } from './router.js';
  */
 export function App() {
   return (
-    <MantineProvider defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+    <MantineProvider theme={THEME} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
       <QueryClientProvider client={queries}>
         <AnnouncerProvider>
           <RouterProvider router={router} />

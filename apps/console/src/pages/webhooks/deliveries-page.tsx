@@ -15,12 +15,22 @@ import { texts } from '../../texts/texts.js';
 
 type Delivery = components['schemas']['DeliveryResource'];
 type DeliveryState = Delivery['state'];
+type WebhookPath = Readonly<{ tenant: string; webhook: string }>;
 
 const text = texts.webhooks;
 const ALL = '';
 
 export default function DeliveriesPage(): ReactNode {
   const path = usePath('tenant', 'webhook');
+  if (usePermission('read', path.tenant)) return <Deliveries path={path} />;
+  return (
+    <Page title={texts.pages.webhooks}>
+      <Text>{texts.notPermitted}</Text>
+    </Page>
+  );
+}
+
+function Deliveries({ path }: { readonly path: WebhookPath }) {
   const [state, setState] = useState<DeliveryState | typeof ALL>(ALL);
   const mayManage = usePermission('manage', path.tenant);
   const webhook = useQuery({
@@ -75,7 +85,7 @@ export default function DeliveriesPage(): ReactNode {
   );
 }
 
-function useReplay(path: Readonly<{ tenant: string; webhook: string }>) {
+function useReplay(path: WebhookPath) {
   const queries = useQueryClient();
   const announce = useAnnounce();
   return useMutation({
