@@ -20,7 +20,8 @@
  * log:    events per second into the audit log, delay until they are published, leaves verified per second. --events --batch
  *         --bytes --in-flight --rate --seconds --leaves
  * export: events a second and memory of the audit service during exports. --rows --formats --rounds
- * console: latency of the requests of the console's pages over full tables. --subjects --events --requests
+ * console: latency of the requests of the console's pages over full tables, and its first load in a browser. --subjects
+ *         --events --requests
  */
 const benches = [
   'verify',

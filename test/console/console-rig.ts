@@ -194,6 +194,8 @@ export class ConsoleRig {
       ...{ REST_PORT: '0', SWAIG_PORT: '0', AUDIT_PORT: '0', HOST: '127.0.0.1' },
       ...{ OIDC_ISSUER: provider.issuer, OIDC_CLIENT_ID: CLIENT_ID, OIDC_AUDIENCE: AUDIENCE },
       OIDC_ROLES: JSON.stringify(ROLES),
+      // Other tests use the same processors.
+      REPLY_TIMEOUT_MS: '20000',
       ...{ WEBHOOK_ALLOW_HTTP: 'true', WEBHOOK_ALLOWED_NETWORKS: '127.0.0.1/32' },
     };
     const found = await productEnvironment(folder, settings, database.url, onClose);

@@ -9,8 +9,10 @@ const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
 };
-/** The build writes `dist/console`; code that runs from its sources finds it there too. */
-const FOLDERS = ['../../../../console/', '../../../../dist/console/'].map((path) => new URL(path, import.meta.url));
+/** The build writes `dist/console`; code that runs from its sources or from `build`, as in a bench, finds it there too. */
+const FOLDERS = ['../../../../console/', '../../../../dist/console/', '../../../../../dist/console/'].map(
+  (path) => new URL(path, import.meta.url),
+);
 
 const compress = promisify(gzip);
 
