@@ -39,6 +39,7 @@ function SearchedLink({ tenant, subject, children }: SubjectLinkProps) {
   const announce = useAnnounce();
   const search = useMutation({
     mutationFn: () => subjectWithId(tenant, subject),
+    onError: () => announce(texts.problem.title),
     onSuccess: async (found) => {
       if (found === undefined) return announce(texts.subjects.notFound);
       await navigate({ to: '/subjects/$tenant/$subject', params: { tenant, subject } });
@@ -50,6 +51,7 @@ function SearchedLink({ tenant, subject, children }: SubjectLinkProps) {
         {children}
       </Anchor>
       {search.isSuccess && search.data === undefined && ` (${texts.subjects.notFound})`}
+      {search.isError && ` (${texts.problem.title})`}
     </>
   );
 }

@@ -30,15 +30,13 @@ interface TenantProviderProps {
 
 /** Keeps the chosen tenant while the browser tab is open. */
 export function TenantProvider({ tenants, children }: TenantProviderProps) {
-  const [tenant, setTenant] = useState(() => {
-    const stored = sessionStorage.getItem(STORED) ?? undefined;
-    if (tenants === null || (stored !== undefined && tenants.includes(stored))) return stored;
-    return tenants[0];
-  });
-  const choose = (chosen: string | undefined): void => {
-    if (chosen === undefined) sessionStorage.removeItem(STORED);
-    else sessionStorage.setItem(STORED, chosen);
-    setTenant(chosen);
+  const [chosen, setChosen] = useState(() => sessionStorage.getItem(STORED) ?? undefined);
+  // Derived each time, because another sign-in can change the roles while the page is open.
+  const tenant = tenants === null || (chosen !== undefined && tenants.includes(chosen)) ? chosen : tenants[0];
+  const choose = (next: string | undefined): void => {
+    if (next === undefined) sessionStorage.removeItem(STORED);
+    else sessionStorage.setItem(STORED, next);
+    setChosen(next);
   };
   return <Tenant value={{ tenant, choose }}>{children}</Tenant>;
 }
@@ -49,11 +47,11 @@ export function TenantSelect({ session }: { readonly session: OperatorSession })
   const { tenant, choose } = useContext(Tenant);
   const tenants = useQuery({
     queryKey: ['tenants', 'names'],
-    enabled: session.operator.tenants === null && isPermitted(session, 'read'),
+    enabled: session.operator.tenants === null && tenantsWith(session, 'read') === null,
     queryFn: async () => (await api.GET('/v1/tenants', { params: { query: { limit: MOST_TENANTS } } })).data,
   });
-  // An operator who may not list the tenants names one.
-  if (session.operator.tenants === null && !isPermitted(session, 'read')) return <TenantField />;
+  // An operator who may not list all tenants names one.
+  if (session.operator.tenants === null && tenantsWith(session, 'read') !== null) return <TenantField />;
   const names = [...(session.operator.tenants ?? (tenants.data?.items ?? []).map((item) => item.tenant))];
   if (tenant !== undefined && !names.includes(tenant)) names.unshift(tenant);
   return (
@@ -128,7 +126,15 @@ interface ForTenantsProps {
 /** A page of one tenant or of all. Without a tenant to show, the page with its title states why. */
 export function ForTenants({ title, permission, children }: ForTenantsProps) {
   const visible = useVisibleTenant(permission);
-  if (visible.is === 'shown') return children(visible.tenant);
+  const chosen = useTenant();
+  if (visible.is === 'shown') {
+    return (
+      <>
+        {visible.tenant !== undefined && visible.tenant !== chosen && <Text>{texts.tenant.only(visible.tenant)}</Text>}
+        {children(visible.tenant)}
+      </>
+    );
+  }
   return (
     <Page title={title}>
       <Text>{visible.is === 'to-choose' ? texts.tenant.needed : texts.notPermitted}</Text>

@@ -40,6 +40,7 @@ export const en = {
     apply: 'Show',
     choose: 'Choose a tenant',
     needed: 'Choose a tenant at the top of the page.',
+    only: (tenant: string): string => `Only tenant ${tenant}: your roles permit no other on this page.`,
   },
   session: {
     signedInAs: (name: string, roles: string): string => `${name} (${roles})`,
@@ -80,7 +81,7 @@ export const en = {
   },
   confirm: {
     reason: 'Reason',
-    reasonHint: 'The audit log records the reason and your name.',
+    reasonHint: 'The audit log records the reason and your name. Write no names or numbers of callers.',
     typeToConfirm: (word: string): string => `Type ${word} to confirm`,
   },
   events: {

@@ -16,7 +16,7 @@ const CLOCK_TOLERANCE_MS = 5_000;
 
 /**
  * A page sends it with a request that no action of its operator caused, such as one that refreshes a list. Such a request is
- * no use of the session. The header shortens a session at most: a request without it counts as use.
+ * no use of the session. The header shortens a session at most: a request of the page, or of a program, without it counts as use.
  */
 const BACKGROUND_HEADER = 'x-background-request';
 
@@ -96,4 +96,8 @@ export class AuthenticateOperator extends OperatorAuthentication {
   }
 }
 
-const isUse = ({ headers }: FastifyRequest): boolean => headers[BACKGROUND_HEADER] !== '1';
+/** What a page of another site, or of a sibling host, makes a browser request is no use of the session. */
+function isUse({ headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site'] ?? 'none';
+  return headers[BACKGROUND_HEADER] !== '1' && (site === 'same-origin' || site === 'none');
+}

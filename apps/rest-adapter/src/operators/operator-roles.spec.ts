@@ -43,7 +43,9 @@ const WITH_RECENT_SIGN_IN = [
   'DELETE /v1/tenants/{tenant}/agents/{agent}',
   'DELETE /v1/tenants/{tenant}/keys/{keyId}',
   'DELETE /v1/tenants/{tenant}/subjects/{subject}',
+  'POST /v1/tenants/{tenant}/agents',
   'POST /v1/tenants/{tenant}/agents/{agent}/disable',
+  'POST /v1/tenants/{tenant}/agents/{agent}/rotate',
   'POST /v1/tenants/{tenant}/disable',
   'POST /v1/tenants/{tenant}/keys',
   'POST /v1/tenants/{tenant}/keys/{keyId}/disable',
@@ -169,7 +171,7 @@ describe('an operator', () => {
     }
   });
 
-  it('must have signed in recently to erase, disable, delete, and create keys', async () => {
+  it('must have signed in recently to erase, disable, delete, and create agents and keys', async () => {
     const headers = sessionWith([{ role: 'admin' }], 301);
     const refused = (await answersOf(headers)).filter(({ problem }) => problem === 'recent-sign-in-required');
     expect(refused.map(({ operation }) => operation).sort()).toEqual(WITH_RECENT_SIGN_IN);
@@ -177,13 +179,17 @@ describe('an operator', () => {
     expect(recent.filter(({ problem }) => problem === 'recent-sign-in-required')).toEqual([]);
   });
 
-  it('uses the session with every request, except with one of its page that it marks as one in the background', async () => {
+  it('uses the session with every request, except one in the background and one that the page of another site caused', async () => {
     const headers = sessionWith([{ role: 'admin' }]);
     const marks = [
       {},
       { 'x-background-request': '1' },
       { 'x-background-request': '0' },
       { 'x-background-request': '' },
+      { 'sec-fetch-site': 'same-origin' },
+      { 'sec-fetch-site': 'none' },
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'cross-site' },
     ];
     const paths = ['/v1/tenants', '/console/session'];
     for (const path of paths) {
@@ -192,7 +198,7 @@ describe('an operator', () => {
         expect((await bed.call('GET', path, { headers: { ...headers, ...mark } })).status).toBe(200);
         uses.push(wasUse);
       }
-      expect([path, uses]).toEqual([path, [true, false, true, true]]);
+      expect([path, uses]).toEqual([path, [true, false, true, true, true, true, false, false]]);
     }
   });
 

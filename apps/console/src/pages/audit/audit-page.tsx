@@ -132,14 +132,19 @@ function Search({ tenant, onSearch }: SearchProps) {
   );
 }
 
-/** What was typed, without empty fields, and with times in UTC. */
+/** What was typed, without empty fields, and with times in UTC. A time that JavaScript cannot read is sent as it is, and refused. */
 function filtersOf(given: Filters): Filters {
   const filled = Object.entries({ ...given } as Readonly<Record<string, string>>)
     .map(([name, value]) => [name, value.trim()] as const)
     .filter(([, value]) => value !== '');
   return Object.fromEntries(
-    filled.map(([name, value]) => [name, name === 'from' || name === 'to' ? new Date(value).toISOString() : value]),
+    filled.map(([name, value]) => [name, name === 'from' || name === 'to' ? utcOf(value) : value]),
   );
+}
+
+function utcOf(typed: string): string {
+  const time = new Date(typed);
+  return Number.isNaN(time.getTime()) ? typed : time.toISOString();
 }
 
 /** A subject or call that was selected in the list is in no field of the form, so it is shown here. */
