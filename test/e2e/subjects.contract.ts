@@ -38,7 +38,7 @@ export function subjects(world: () => World): void {
     const byId = await client.manage('POST', search, { subject: patched['subject'] });
     expect(byId.json).toEqual({ items: [patched], nextCursor: null });
     expect((await client.manage('POST', search, { subject: 'nobody' })).json['items']).toEqual([]);
-    expect((await client.manage('POST', search, { phone, subject: 'nobody' })).status).toBe(422);
+    await client.manage('POST', search, { phone, subject: 'nobody' }, [422]);
   });
 
   it('lists the subjects of a tenant page by page, and creates none for a tenant that does not exist', async () => {
