@@ -3,7 +3,7 @@ import { StatsQuery, type Host } from '@countersign/hosting';
 import { METRICS } from '@countersign/observability';
 import { type EventCountLog } from './event-counts.ports.js';
 
-/** For so long, an attack counts as going on after its signal. The limits of the tenant are tightened for as long. */
+/** For so long, an attack counts as going on after its signal. With `signals.stricter`, the limits of its tenant are tightened for as long. */
 const ACTIVE_MINUTES = 10;
 const SIGNAL_KINDS = FACT_KINDS.filter((kind) => kind.startsWith('signal.'));
 

@@ -31,8 +31,8 @@ export class OverrideGauges implements OnModuleInit, OnModuleDestroy {
       METRICS.oldestOverride.read(() =>
         LIMIT_DIMENSIONS.map((dimension) => {
           const now = this.clock.now();
-          const ages = this.#inForce(dimension).map(({ setAt }) => (now - setAt) / 1000);
-          return { labels: { dimension }, value: Math.max(0, ...ages) };
+          const oldest = this.#inForce(dimension).reduce((earliest, { setAt }) => Math.min(earliest, setAt), now);
+          return { labels: { dimension }, value: (now - oldest) / 1000 };
         }),
       ),
     ];

@@ -164,7 +164,7 @@ WITH outcome AS MATERIALIZED (
   SELECT tenant, subject_id, kind, caller, decode(sealed_caller, 'hex')
   FROM new_caller
   ORDER BY tenant, subject_id, kind, caller
-  ON CONFLICT (tenant, subject_id, kind, caller) DO NOTHING
+  ON CONFLICT (tenant, subject_id, kind, caller) DO UPDATE SET sealed = EXCLUDED.sealed
 ), unsealed AS (
   DELETE FROM verification.recognized_callers recognized
   USING new_caller

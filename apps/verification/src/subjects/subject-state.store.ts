@@ -264,6 +264,9 @@ export class SubjectStates {
     if (credential === 'none') {
       const params = [tenant, after, most, MAX_EXAMINED];
       const [{ ids, examined, last }] = (await database.query<Examined>(FIND_WITHOUT_CREDENTIAL, params)) as [Examined];
+      // A full page ends at its last id, and not where the statement stopped: a subject on it may get a credential before its
+      // state is read, and what follows the page must not be skipped then.
+      if (ids.length === most) return { ids, next: ids.at(-1) };
       return { ids, next: examined < MAX_EXAMINED ? undefined : (last ?? undefined) };
     }
     const rows = await database.query<{ subject_id: string }>(FIND[credential ?? 'all'], [tenant, after, most]);
