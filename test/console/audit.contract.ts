@@ -50,6 +50,28 @@ export function auditing(rig: () => ConsoleRig): void {
       });
     expect(csv).not.toMatch(/(^|,)"?[=+@-]/m);
   }, 30_000);
+
+  it('states why an export was refused, without another export', async () => {
+    const page = await rig().as('rita');
+    const exports: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().includes('/v1/events/export')) exports.push(request.url());
+    });
+    // The frame gets the refusal of the API: the name of the format is unknown to it.
+    await page.getByRole('link', { name: 'Export as csv' }).evaluate((link: LinkOfPage) => {
+      link.href = link.href.replace('format=csv', 'format=xml');
+    });
+    await page.getByRole('link', { name: 'Export as csv' }).click();
+    const alert = page.getByRole('alert').filter({ hasText: 'The export did not begin' });
+    await alert.getByText('format must be one of ndjson, csv, ndjson.gz').waitFor();
+    expect(exports).toHaveLength(1);
+    page.removeAllListeners('request');
+  }, 30_000);
+}
+
+/** The compiler does not know the types of browsers. */
+interface LinkOfPage {
+  href: string;
 }
 
 /** Follows a link of the page, and reads the file. */

@@ -3,7 +3,7 @@ import { type Violation } from '@countersign/contracts';
 import { type Logger } from '@countersign/observability';
 import { ServiceError } from '@countersign/runtime';
 import { ApiExtension } from '@nestjs/swagger';
-import { type FastifyReply } from 'fastify';
+import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type ShownLimit } from './shown-limits.js';
 
 /** After a fault of the broker or of another service: long enough for a failover, short for a caller on the line. */
@@ -278,12 +278,25 @@ export function problemBody({ problem, violations, limitedBy }: Problem): Readon
   };
 }
 
-/** Writes a problem as `application/problem+json`. */
+/**
+ * The headers of a problem that differ for a browser that opens the address, in a window or a frame. It gets plain text, because
+ * some browsers store a type that they do not show as a file. A page of the same site may read it in a frame.
+ */
+export function navigationHeaders({ headers }: FastifyRequest): Record<string, string> {
+  if (headers['sec-fetch-mode'] !== 'navigate') return {};
+  return {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'self'",
+  };
+}
+
+/** Writes a problem as `application/problem+json`, except to a browser that opens the address. */
 export function sendProblem(reply: FastifyReply, problem: Problem): void {
   const kind: ProblemKind = PROBLEMS[problem.problem];
   void reply
     .code(kind.status)
     .headers({ ...kind.headers, ...problem.headers, 'content-type': 'application/problem+json' })
+    .headers(navigationHeaders(reply.request))
     .send(JSON.stringify(problemBody(problem)));
 }
 

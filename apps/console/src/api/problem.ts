@@ -25,14 +25,26 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** Reads the body of a response that is no success. */
-export async function problemOfResponse(response: Response): Promise<ApiProblem> {
-  const body: unknown = await response.json().catch(() => undefined);
-  if (!isRecord(body)) return new ApiProblem(response.status, 'unknown', '');
+export const problemOfResponse = async (response: Response): Promise<ApiProblem> =>
+  problemOf(response.status, await response.text().catch(() => ''));
+
+/** @param text the body of the answer. @param status undefined: that which the body states */
+export function problemOf(status: number | undefined, text: string): ApiProblem {
+  const body = parsed(text);
+  if (!isRecord(body)) return new ApiProblem(status ?? 0, 'unknown', '');
   const violations = Array.isArray(body['violations']) ? body['violations'].filter(isRecord) : [];
   return new ApiProblem(
-    response.status,
+    status ?? Number(body['status']),
     textOf(body['type']).replace(/^.*:/, ''),
     textOf(body['detail']),
     violations.map((violation) => ({ field: textOf(violation['field']), rule: textOf(violation['rule']) })),
   );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

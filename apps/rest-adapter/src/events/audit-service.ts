@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { OPERATOR_HEADER, Problem, type ApiClient, type ClientRequest } from '@countersign/api';
+import { OPERATOR_HEADER, Problem, navigationHeaders, type ApiClient, type ClientRequest } from '@countersign/api';
 import { type RoleGrant } from '@countersign/contracts';
 import { type Secret } from '@countersign/crypto';
 import { type FastifyReply } from 'fastify';
@@ -17,6 +17,8 @@ const REQUEST_HEADERS = ['authorization', 'accept', 'last-event-id', 'traceparen
 const ANSWER_HEADERS = [
   ...['content-type', 'content-length', 'content-disposition', 'retry-after', 'www-authenticate', 'x-accel-buffering'],
 ];
+
+const PROBLEM_TYPE = 'application/problem+json';
 
 /** Passes requests on to the audit service, and its answers back while they arrive. */
 export class AuditService {
@@ -49,9 +51,10 @@ export class AuditService {
     const headers = Object.fromEntries(
       ANSWER_HEADERS.flatMap((name) => (answer.headers[name] === undefined ? [] : [[name, answer.headers[name]]])),
     );
+    const isProblem = answer.headers['content-type']?.startsWith(PROBLEM_TYPE) === true;
     void reply
       .code(answer.statusCode ?? 502)
-      .headers(headers)
+      .headers({ ...headers, ...(isProblem && navigationHeaders(request)) })
       .send(answer);
   }
 

@@ -25,7 +25,7 @@ import { AuditService } from './audit-service.js';
 
 const TEXT = { type: 'string' } as const;
 
-/** The console opens an export in a frame of its page: a file is then stored while it arrives, and a problem can be read. */
+/** The console opens an export in a frame of its page, so the browser stores the file while it arrives. */
 const EXPORT_POLICY = "default-src 'none'; frame-ancestors 'self'";
 
 /**

@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { OperatorSessionRequested } from '@countersign/contracts';
@@ -14,7 +15,6 @@ import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed, sessionCookieOf } from '..
 import { createSessionId } from '../operators/session-cookies.js';
 
 const EVENT = '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10';
-
 describe('the audit log over the REST adapter', () => {
   let bed: RestTestBed;
   let audit: Server;
@@ -134,11 +134,30 @@ describe('the audit log over the REST adapter', () => {
     await expect(bed.call('GET', '/v1/events/export', { key: ADMIN_KEY })).rejects.toThrow();
   });
 
-  it('permits a frame of the same site for an export and its problems, and for no other answer', async () => {
+  it('answers a browser that opens an address with a refusal as text, which a page of the same site may frame', async () => {
+    // The fetch of Node always sends the mode cors.
+    const refusalOf = async (mode: string, path: string, key?: string) => {
+      const headers = { 'sec-fetch-mode': mode, ...(key !== undefined && { authorization: `Bearer ${key}` }) };
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        httpRequest(`${bed.adapter.urls['rest']}${path}`, { headers }, resolve).once('error', reject).end();
+      });
+      const { status } = JSON.parse(await text(response)) as { status: number };
+      const { 'content-type': answered, 'content-security-policy': policy } = response.headers;
+      return [response.statusCode, answered, String(policy).split('; ').at(-1), status];
+    };
+    const type = 'application/problem+json; charset=utf-8';
+    answer = (response) => response.writeHead(429, { 'content-type': type }).end('{"status":429}');
+    const shown = ['text/plain; charset=utf-8', "frame-ancestors 'self'"] as const;
+    expect(await refusalOf('navigate', '/v1/events/export', ADMIN_KEY)).toEqual([429, ...shown, 429]);
+    expect(await refusalOf('navigate', '/v1/events/export')).toEqual([401, ...shown, 401]);
+    const json = [type, "frame-ancestors 'none'"] as const;
+    expect(await refusalOf('cors', '/v1/events', ADMIN_KEY)).toEqual([429, ...json, 429]);
+    expect(await refusalOf('cors', '/v1/events/export')).toEqual([401, ...json, 401]);
+  });
+
+  it('permits a frame of the same site for an export, and for no other answer to a script', async () => {
     const policyOf = async (path: string) =>
       (await bed.call('GET', path, { key: ADMIN_KEY })).headers.get('content-security-policy');
-    expect(await policyOf('/v1/events/export')).toBe("default-src 'none'; frame-ancestors 'self'");
-    answer = (response) => response.writeHead(429, { 'content-type': 'application/problem+json' }).end('{}');
     expect(await policyOf('/v1/events/export')).toBe("default-src 'none'; frame-ancestors 'self'");
     expect(await policyOf('/v1/events')).toBe("default-src 'none'; frame-ancestors 'none'");
   });

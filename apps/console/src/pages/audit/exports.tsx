@@ -1,7 +1,6 @@
 import { Anchor, Group, VisuallyHidden } from '@mantine/core';
-import { useState } from 'react';
-import { send } from '../../api/client.js';
-import { ApiProblem } from '../../api/problem.js';
+import { useState, type SyntheticEvent } from 'react';
+import { ApiProblem, problemOf } from '../../api/problem.js';
 import { reactToProblem } from '../../api/queries.js';
 import { useAnnounce } from '../../components/announcer.js';
 import { ProblemAlert } from '../../components/problem-alert.js';
@@ -12,23 +11,23 @@ const FRAME = 'export';
 
 /**
  * Links that export what is shown. They open in a frame without a display: the browser stores a file while it arrives, however
- * large it is, and the page stays. Only an answer that is no file is loaded into the frame.
+ * large it is, and the page stays. Only an answer that is no file is loaded into the frame, which the page reads: another request
+ * would be another export, and an event that is false.
  */
 export function Exports({ filters }: { readonly filters: Readonly<Record<string, string>> }) {
   const announce = useAnnounce();
-  const [address, setAddress] = useState<string>();
   const [error, setError] = useState<unknown>(null);
   /** A new frame for each failure: otherwise each one would be a step of the browser's history. */
   const [failures, setFailures] = useState(0);
-  const onLoad = (): void => {
+  const onLoad = ({ currentTarget: { contentDocument } }: SyntheticEvent<HTMLIFrameElement>): void => {
     // The frame without an address is loaded, too, when it is created.
-    if (address === undefined) return;
-    setAddress(undefined);
+    if (contentDocument?.URL === 'about:blank') return;
+    // The page may not read what the browser itself shows when there is no answer.
+    const text = contentDocument?.body.textContent ?? undefined;
+    const problem = text === undefined ? new ApiProblem(0, 'unreachable', '') : problemOf(undefined, text);
+    reactToProblem(problem);
+    setError(problem);
     setFailures((count) => count + 1);
-    void problemOf(address).then((problem) => {
-      reactToProblem(problem);
-      setError(problem);
-    });
   };
   return (
     <>
@@ -42,7 +41,6 @@ export function Exports({ filters }: { readonly filters: Readonly<Record<string,
               target={FRAME}
               onClick={() => {
                 setError(null);
-                setAddress(href);
                 announce(texts.audit.exportStarted);
               }}
             >
@@ -57,15 +55,4 @@ export function Exports({ filters }: { readonly filters: Readonly<Record<string,
       </VisuallyHidden>
     </>
   );
-}
-
-/** Why an address gives no file. The frame does not show it: the answer can forbid to be framed. */
-async function problemOf(address: string): Promise<unknown> {
-  try {
-    const response = await send(new Request(new URL(address, location.origin)));
-    await response.body?.cancel();
-    return new ApiProblem(0, 'unreachable', '');
-  } catch (error) {
-    return error;
-  }
 }
