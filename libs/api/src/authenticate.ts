@@ -59,8 +59,11 @@ export interface ClientRequest extends FastifyRequest {
   client?: ApiClient;
   /** The request has the cookie of a session, whether that holds or not. */
   isOfConsole?: boolean;
-  /** Authenticates the client again, for answers that outlast a revocation. @throws Problem as {@link Authenticator} does */
-  checkAgain?: () => void | Promise<void>;
+  /**
+   * Authenticates the client again, for answers that outlast a revocation. @throws Problem as {@link Authenticator} does
+   * @param isUse of the session of an operator; false by default
+   */
+  checkAgain?: (isUse?: boolean) => void | Promise<void>;
 }
 
 /** The agent that sent the request; only for routes that require `verify`. */

@@ -6,11 +6,11 @@ import { type ApiClient, type ApiScope, type OperatorIdentity } from './authenti
 export abstract class OperatorAuthentication {
   /**
    * The operator who sent the request.
-   * @param isAgain the request was admitted before, and its answer lasts: no use of the session
+   * @param countsAsUse false: no use of the session, because the request was admitted before and its answer lasts
    * @returns undefined when the request does not claim to be of an operator: it then needs a key
    * @throws Problem unauthorized, cross-site-request; ServiceError when there is no answer
    */
-  abstract operatorOf(request: FastifyRequest, isAgain: boolean): Promise<OperatorIdentity> | undefined;
+  abstract operatorOf(request: FastifyRequest, countsAsUse: boolean): Promise<OperatorIdentity> | undefined;
 }
 
 /** The header in which the REST adapter names to the audit service the operator for whom it reads, beside the administrator key. */

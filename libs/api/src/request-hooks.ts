@@ -77,7 +77,7 @@ export class ApiRequestHooks extends RequestHooks {
     const access = accessOf(request) as Access | undefined;
     if (access === PUBLIC) return requesterOf(request);
     const { tenant } = request.params as { tenant?: string };
-    const operator = this.operators?.operatorOf(request, false);
+    const operator = this.operators?.operatorOf(request, true);
     if (operator) return this.#admitOperator(request, operator, access, tenant);
     const check = (): void => {
       request.client = this.authenticator.authenticate(request.headers.authorization);
@@ -113,8 +113,8 @@ export class ApiRequestHooks extends RequestHooks {
       countOperatorRefusal(error, isScript);
       throw error;
     }
-    request.checkAgain = async () => {
-      const again = this.operators?.operatorOf(request, true);
+    request.checkAgain = async (isUse = false) => {
+      const again = this.operators?.operatorOf(request, isUse);
       if (!again) throw new Problem('unauthorized');
       admit(await again);
     };

@@ -42,12 +42,15 @@ export class AuditService {
     this.#agent.destroy();
   }
 
-  /** @throws Problem unavailable when the audit service does not answer */
-  async pass(request: ClientRequest, reply: FastifyReply): Promise<void> {
+  /**
+   * @param extendsSession the answer is use of the session of its operator for as long as the client takes it
+   * @throws Problem unavailable when the audit service does not answer
+   */
+  async pass(request: ClientRequest, reply: FastifyReply, extendsSession = false): Promise<void> {
     // The client left while it was authenticated, so no later event of the reply would end the request.
     if (reply.raw.destroyed) throw new Problem('unavailable');
     const answer = await this.#send(request, reply);
-    if (request.client?.operator) endWithSession(request, answer, reply);
+    if (request.client?.operator) endWithSession(request, answer, reply, extendsSession);
     const headers = Object.fromEntries(
       ANSWER_HEADERS.flatMap((name) => (answer.headers[name] === undefined ? [] : [[name, answer.headers[name]]])),
     );
@@ -94,11 +97,21 @@ export class AuditService {
 }
 
 /** Ends a live stream or an export when the session of its operator has ended. */
-function endWithSession(request: ClientRequest, answer: IncomingMessage, reply: FastifyReply): void {
+function endWithSession(
+  request: ClientRequest,
+  answer: IncomingMessage,
+  reply: FastifyReply,
+  extendsSession: boolean,
+): void {
   // No later event of the reply would end the timer.
   if (reply.raw.destroyed) return;
+  let readBefore = 0;
   const timer = setInterval(() => {
-    void Promise.resolve(request.checkAgain?.()).catch(() => answer.destroy());
+    // An answer that the client does not take is not read either, so a paused download does not extend the session.
+    const { bytesRead } = answer.socket;
+    const isUse = extendsSession && bytesRead > readBefore;
+    readBefore = bytesRead;
+    void Promise.resolve(request.checkAgain?.(isUse)).catch(() => answer.destroy());
   }, SESSION_CHECK_MS);
   reply.raw.once('close', () => clearInterval(timer));
 }

@@ -74,7 +74,7 @@ export class AuditLogController implements OnModuleDestroy {
     @Req() request: ClientRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.audit.pass(request, reply);
+    return this.audit.pass(request, reply, true);
   }
 
   @Get('v1/events/stream')

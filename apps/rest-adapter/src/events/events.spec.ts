@@ -8,13 +8,19 @@ import {
 import { type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { OperatorSessionRequested } from '@countersign/contracts';
 import { eventually } from '@countersign/testing';
 import { ADMIN_KEY, AGENT_KEY, API_KEYS, RestTestBed, sessionCookieOf } from '../../test/test-bed.js';
 import { createSessionId } from '../operators/session-cookies.js';
 
 const EVENT = '01926f6e-0b0a-7c3e-9b52-8e0d3a2f6f10';
+/** All timers but `setInterval`. */
+const TIMERS_IN_USE = [
+  ...(['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'nextTick', 'queueMicrotask'] as const),
+  ...(['Date', 'performance', 'hrtime'] as const),
+];
+
 describe('the audit log over the REST adapter', () => {
   let bed: RestTestBed;
   let audit: Server;
@@ -132,6 +138,45 @@ describe('the audit log over the REST adapter', () => {
       response.writeHead(200, { 'content-type': 'application/x-ndjson' }).write('{}\n', () => response.destroy());
     };
     await expect(bed.call('GET', '/v1/events/export', { key: ADMIN_KEY })).rejects.toThrow();
+  });
+
+  it('counts an export as use of the session while the client takes it, and a live stream never', async () => {
+    const uses: unknown[] = [];
+    bed.answer = (type, fields) => {
+      if (type !== OperatorSessionRequested.type) return { answer: 'not_found' };
+      uses.push(fields['isUse']);
+      const person = { issuer: null, subject: 'anna', name: 'Anna', grants: [{ role: 'auditor' }] };
+      const times = { signedInAt: '2027-01-01T00:00:00Z', expiresAt: '2027-01-02T00:00:00Z' };
+      return { answer: 'found', body: { ...person, ...times, secondsSinceAuthentication: 0 } };
+    };
+    let upstream: ServerResponse | undefined;
+    answer = (response) => {
+      upstream = response;
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' }).write('{}\n');
+    };
+    jest.useFakeTimers({ doNotFake: TIMERS_IN_USE });
+    const check = async (): Promise<void> => {
+      const before = uses.length;
+      jest.advanceTimersByTime(2_000);
+      await eventually('the session is checked', () => uses.length > before);
+    };
+    for (const path of ['/v1/events/export', '/v1/events/stream']) {
+      const leaving = new AbortController();
+      const response = await fetch(`${bed.adapter.urls['rest']}${path}`, {
+        ...{ headers: { cookie: sessionCookieOf(createSessionId()) }, signal: leaving.signal },
+      });
+      const reader = response.body?.getReader();
+      await reader?.read();
+      await check();
+      await check();
+      upstream?.write('{}\n');
+      await reader?.read();
+      await check();
+      leaving.abort();
+      await eventually('the request to the audit service ends', () => upstream?.closed === true);
+    }
+    jest.useRealTimers();
+    expect(uses).toEqual([...[true, true, false, true], ...[true, false, false, false]]);
   });
 
   it('answers a browser that opens an address with a refusal as text, which a page of the same site may frame', async () => {

@@ -40,13 +40,13 @@ export class AuthenticateOperator extends OperatorAuthentication {
   }
 
   /** A request with an `Authorization` header is authenticated by it alone, whatever cookie it has. */
-  override operatorOf(request: FastifyRequest, isAgain: boolean): Promise<OperatorIdentity> | undefined {
+  override operatorOf(request: FastifyRequest, countsAsUse: boolean): Promise<OperatorIdentity> | undefined {
     const { authorization } = request.headers;
     const token = TOKEN.exec(authorization ?? '')?.[1];
     if (token !== undefined && this.provider) return this.#ofToken(this.provider, token);
     if (authorization !== undefined) return undefined;
     const id = readCookie(request, this.hash, COOKIES.session, this.originOf(request));
-    return id === undefined ? undefined : this.#ofSession(request, id, isAgain);
+    return id === undefined ? undefined : this.#ofSession(request, id, countsAsUse);
   }
 
   /** The origin of the console in the browser. */
@@ -75,9 +75,9 @@ export class AuthenticateOperator extends OperatorAuthentication {
     return secondsSinceAuthentication <= this.settings.OPERATOR_RECENT_SECONDS;
   }
 
-  async #ofSession(request: FastifyRequest, id: string, isAgain: boolean): Promise<OperatorIdentity> {
+  async #ofSession(request: FastifyRequest, id: string, countsAsUse: boolean): Promise<OperatorIdentity> {
     if (request.method !== 'GET' && request.method !== 'HEAD') this.checkSite(request, id);
-    const state = await this.#stateOf(id, !isAgain && isUse(request));
+    const state = await this.#stateOf(id, countsAsUse && isUse(request));
     if (state === undefined) throw new Problem('unauthorized');
     const { subject, name, grants, secondsSinceAuthentication } = state;
     return { id: subject, name, grants, isRecent: this.isRecent(secondsSinceAuthentication) };
