@@ -11,6 +11,6 @@ export const VERIFICATION_MIGRATIONS = sqlMigrations(new URL('.', import.meta.ur
   '1764000000014-creation-of-agents.sql',
   '1764000000015-fewer-writes.sql',
   '1764000000016-denser-ledger.sql',
-  '1764000000017-lists-of-locked-subjects.sql',
+  '1764000000017-lists-of-locked-subjects.indexes.sql',
   '1764000000018-recognized-callers.sql',
 ]);

@@ -8,6 +8,7 @@ export {
   Migration,
   type MigrationClass,
   type MigrationState,
+  ConcurrentIndexes,
   migrationState,
   NEWER_SCHEMA_CURE,
   unknownMigrations,

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { ServiceError } from '@countersign/runtime';
 import { DataSource, MigrationExecutor, type Logger, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { type Connection } from '../connection.js';
@@ -34,6 +35,35 @@ export abstract class Migration implements MigrationInterface {
   }
 }
 
+const CREATE_INDEX = /^CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (\w+)\s+ON (\w+)\.\w+/m;
+
+/**
+ * Builds indexes while others write their tables: a step without a transaction, because PostgreSQL refuses CONCURRENTLY inside one.
+ * A build that was interrupted leaves an invalid index, which no query uses. The next start removes it and builds it again.
+ */
+export abstract class ConcurrentIndexes extends Migration {
+  /** Read by TypeORM. */
+  readonly transaction = false;
+
+  override async up(runner: QueryRunner): Promise<void> {
+    for (const statement of this.statements) {
+      const [, index, schema] = CREATE_INDEX.exec(statement) ?? [];
+      if (index === undefined || schema === undefined)
+        throw new Error('A step without a transaction may have only CREATE INDEX CONCURRENTLY IF NOT EXISTS');
+      const invalid: unknown = await runner.query(
+        `SELECT FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid`,
+        [`${schema}.${index}`],
+      );
+      if (Array.isArray(invalid) && invalid.length > 0)
+        await runner.query(`DROP INDEX CONCURRENTLY ${schema}.${index}`);
+      await runner.query(statement);
+    }
+  }
+}
+
+/** Milliseconds between two attempts to get the lock of the migrations. */
+const LOCK_INTERVAL_MS = 100;
+
 interface MigrateOptions {
   readonly url: string;
   readonly ssl: Connection['ssl'];
@@ -44,7 +74,7 @@ interface MigrateOptions {
 }
 
 /**
- * Creates the schema and runs pending migrations, each in its own transaction. Concurrent copies wait for each other on
+ * Creates the schema and runs pending migrations, each in its own transaction except {@link ConcurrentIndexes}. Concurrent copies wait for each other on
  * an advisory lock. The lock belongs to the connection, so a copy that dies releases it. Uses a connection of its own,
  * because a migration may take longer than the statement limit of a service.
  * @returns the role for the service, see {@link prepareServiceRole}
@@ -69,7 +99,7 @@ export async function migrate(options: MigrateOptions): Promise<string | undefin
   try {
     await dataSource.initialize();
     const runner = dataSource.createQueryRunner();
-    await runner.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`migrations:${options.schema}`]);
+    await lockMigrations(runner, options.schema);
     await createSchema(runner, options.schema);
     const executor = new MigrationExecutor(dataSource, runner);
     await rejectNewerSchema(executor, options);
@@ -82,6 +112,19 @@ export async function migrate(options: MigrateOptions): Promise<string | undefin
   } finally {
     // Ending the connection is what frees the lock.
     if (dataSource.isInitialized) await dataSource.destroy().catch(() => undefined);
+  }
+}
+
+/**
+ * Tries again and again instead of waiting in a statement: building an index concurrently waits for every statement that has begun
+ * before, so it would wait for the copies that wait for it.
+ */
+async function lockMigrations(runner: QueryRunner, schema: string): Promise<void> {
+  const sql = 'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS locked';
+  for (;;) {
+    const [row] = (await runner.query(sql, [`migrations:${schema}`])) as [{ locked: boolean }];
+    if (row.locked) return;
+    await setTimeout(LOCK_INTERVAL_MS);
   }
 }
 
