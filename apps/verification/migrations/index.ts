@@ -13,4 +13,6 @@ export const VERIFICATION_MIGRATIONS = sqlMigrations(new URL('.', import.meta.ur
   '1764000000016-denser-ledger.sql',
   '1764000000017-lists-of-locked-subjects.indexes.sql',
   '1764000000018-recognized-callers.sql',
+  '1764000000019-counters-name-existing-subjects.sql',
+  '1764000000020-counters-of-erased-subjects.sql',
 ]);

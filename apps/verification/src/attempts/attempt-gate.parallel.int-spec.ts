@@ -1,10 +1,13 @@
 import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { factRecorded } from '@countersign/contracts';
+import { Keyring, Secret } from '@countersign/crypto';
 import { type Database } from '@countersign/persistence';
 import { attemptOf, POLICY, countedOf, outcomeOf } from '../../test/attempt-gate.contract.js';
 import { PostgresAttemptGate } from './gate/attempt-gate.store.js';
 import { MAKE_DECOY, RESET_FOR_NEW_CREDENTIAL } from './gate/attempt-counter.sql.js';
+import { PostgresSubjectErasure } from '../subjects/erasure/erasure.store.js';
+import { PostgresSubjectStore } from '../subjects/subject.store.js';
 import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 
 // Thousands of statements, on machines that do other work beside them.
@@ -78,4 +81,32 @@ describe('two copies that count, decide, unlock, enrol and erase at the same few
     );
     expect(written).toBe(counted);
   });
+});
+
+it('no counter keeps the id of an erased subject, however attempts at it and its erasure overlap', async () => {
+  const keyring = new Keyring(new Secret(`k1:${Buffer.alloc(32, 2).toString('base64url')}`));
+  const none = (): void => undefined;
+  const subjects = new PostgresSubjectStore(service, keyring, TEST_HASH, TEST_HASH, none);
+  const erasure = new PostgresSubjectErasure(service, keyring, TEST_HASH, TEST_HASH, none);
+  const copies = [0, 1].map(() => new PostgresAttemptGate(service, TEST_HASH, none));
+  const tenant = 'erasures';
+  const idsOfCounters = (): Promise<{ id: string | null }[]> =>
+    database.query('SELECT subject_id AS id FROM verification.attempt_counters WHERE tenant = $1', [tenant]);
+
+  const raced = async (subject: string, erases: boolean): Promise<void> => {
+    await subjects.change(randomUUID(), tenant, subject, {});
+    const found = await subjects.find(tenant, 'id', subject, 'pin');
+    const attempt = (copy: PostgresAttemptGate): Promise<unknown> =>
+      copy.count(attemptOf({ tenant, referenceKey: found.referenceKey, subject: found.id }), OPEN);
+    // The first round begins without a counter, the second one with one.
+    for (let round = 0; round < 2; round++)
+      await Promise.all([
+        ...copies.flatMap((copy) => [attempt(copy), attempt(copy)]),
+        ...(erases && round === 0 ? [erasure.erase(randomUUID(), tenant, subject)] : []),
+      ]);
+    // Found before the erasure, counted after it.
+    await attempt(copies[0] as PostgresAttemptGate);
+  };
+  await Promise.all([...Array.from({ length: 30 }, (_, n) => raced(`erased-${n}`, true)), raced('lasting', false)]);
+  expect((await idsOfCounters()).map(({ id }) => id).filter((id) => id !== null)).toEqual(['lasting']);
 });

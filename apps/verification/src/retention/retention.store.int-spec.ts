@@ -20,6 +20,10 @@ describe('retention in PostgreSQL', () => {
     ({ service, database } = tables);
     store = new PostgresAttemptGate(service, TEST_HASH, () => undefined);
     retention = new Retention(service, { decoyDays: 37, inboxDays: 8 });
+    await database.query(
+      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+       VALUES ('acme', 'alice', gen_random_uuid(), 1, '')`,
+    );
   });
   afterAll(() => tables.close());
   beforeEach(() =>
@@ -74,10 +78,6 @@ describe('retention in PostgreSQL', () => {
     await attempted({ subject: 'alice' });
     await age(60 * DAY);
     await database.query('UPDATE verification.attempt_counters SET subject_id = NULL');
-    await database.query(
-      `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
-       VALUES ('acme', 'alice', gen_random_uuid(), 1, '')`,
-    );
     expect(await retention.purge()).toMatchObject({ decoys: 0 });
     await database.query('DELETE FROM verification.subjects');
     expect(await retention.purge()).toMatchObject({ decoys: 1 });
