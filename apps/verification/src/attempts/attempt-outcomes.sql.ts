@@ -21,7 +21,8 @@ const MICROSECONDS_PER_SECOND = 1_000_000;
  * comes completely before this outcome, or completely after it and undoes it. Both lock credentials before counters, as here.
  * No version is used twice, even after an erasure; the attempt must be younger than the credential.
  *
- * What operators see of a caller is written when the caller becomes recognized, and removed when eight others are recognized later.
+ * What operators see of a caller is written when the caller becomes recognized, and removed when eight others are recognized later,
+ * also if nothing is stored of those.
  *
  * $1 outcomes as JSON, $2 their number, see `decideParameters`; no counter twice, `success` and `compared` may be null
  */
@@ -145,6 +146,7 @@ WITH outcome AS MATERIALIZED (
     CASE WHEN decided.is_success THEN
       verification.success_needs_adjustment(locked.counter_before, counter.recognized_callers, decided.number)
     END AS is_adjustment,
+    decided.is_success AND decided.caller <> ALL ((locked.counter_before).recognized_callers) AS is_new_caller,
     ${ADJUSTMENT}
 ), adjusted AS (${storeAdjustments('applied WHERE is_adjustment')}
 ), new_caller AS MATERIALIZED (
@@ -158,11 +160,12 @@ WITH outcome AS MATERIALIZED (
   FROM outcome
   JOIN applied USING (attempt_id),
   LATERAL jsonb_to_record(outcome.compared) AS compared(tenant text, subject_id text, kind text)
-  WHERE outcome.sealed_caller IS NOT NULL
+  WHERE applied.is_new_caller OR outcome.sealed_caller IS NOT NULL
 ), sealed AS (
   INSERT INTO verification.recognized_callers (tenant, subject_id, kind, caller, sealed)
   SELECT tenant, subject_id, kind, caller, decode(sealed_caller, 'hex')
   FROM new_caller
+  WHERE sealed_caller IS NOT NULL
   ORDER BY tenant, subject_id, kind, caller
   ON CONFLICT (tenant, subject_id, kind, caller) DO UPDATE SET sealed = EXCLUDED.sealed
 ), unsealed AS (

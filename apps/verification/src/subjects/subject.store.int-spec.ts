@@ -186,6 +186,31 @@ describe('the PostgreSQL subject store', () => {
     expect(await stored()).toEqual([]);
   });
 
+  it('removes what is stored of a recognized caller when eight others displace it, of whom nothing is stored', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    const attempts = new PostgresAttemptGate(service, hash, () => undefined);
+    await store.change(randomUUID(), tenant, 'alice', {});
+    await store.enrol(randomUUID(), tenant, 'alice', credentialOf());
+    const { referenceKey, credential } = await store.find(tenant, 'id', 'alice', 'pin');
+    const succeed = async (caller: string, sealedCaller?: string): Promise<void> => {
+      const attempt = attemptOf({ tenant, referenceKey, subject: 'alice', caller });
+      const counted = countedOf(await attempts.count(attempt, POLICY));
+      await attempts.decide({ ...outcomeOf(attempt, counted, 'verified'), compared: credential, sealedCaller });
+    };
+    const stored = async () => {
+      const rows = await database.query<{ caller: string }>(
+        'SELECT caller FROM verification.recognized_callers WHERE tenant = $1',
+        [tenant],
+      );
+      return rows.map(({ caller }) => caller);
+    };
+    await succeed('first', '00');
+    for (let n = 1; n <= 7; n++) await succeed(`caller-${n}`);
+    expect(await stored()).toEqual(['first']);
+    await succeed('caller-8');
+    expect(await stored()).toEqual([]);
+  });
+
   it('gives unknown references the caps of the credentials of the tenant, in the same shares', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;
     const capOf = async (ref: string, within = tenant) => (await store.find(within, 'id', ref, 'pin')).cap;
