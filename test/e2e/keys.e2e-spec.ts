@@ -187,10 +187,10 @@ test('counters that differ from their ledger are listed, and are restored to its
   await database.query(
     `INSERT INTO verification.attempts (attempt_id, command_id, tenant, agent, counter_key, subject_id, number, granted,
        charged_lock, remaining, counted_at)
-     SELECT gen_random_uuid(), 'c', 'acme', 'desk', g, 'alice', n, true, false, 3 - n,
+     SELECT gen_random_uuid(), 'c', 'acme', 'desk', g, CASE WHEN g <> $2 THEN 'alice' END, n, true, false, 3 - n,
        '2026-11-23T10:00:00Z'::timestamptz + make_interval(secs => n)
      FROM unnest($1::text[]) g, generate_series(1, 2) n`,
-    [[right, back, gap, edited, mute, gone]],
+    [[right, back, gap, edited, mute, gone], edited],
   );
   await database.query(
     `UPDATE verification.attempts a SET state_after = verification.counter_state_of(g) FROM verification.attempt_counters g
@@ -205,8 +205,10 @@ test('counters that differ from their ledger are listed, and are restored to its
   await database.query(`UPDATE verification.attempt_counters SET attempt_count = 1 WHERE counter_key = '${back}'`);
   await database.query(`DELETE FROM verification.attempts WHERE counter_key = '${gap}' AND number = 1`);
   await database.query(
-    `UPDATE verification.attempt_counters SET lock_level = 1, failures = 3, recognized_callers = '{c}' WHERE counter_key = '${edited}'`,
+    `UPDATE verification.attempt_counters SET lock_level = 1, failures = 3, recognized_callers = '{c}', subject_id = 's1'
+     WHERE counter_key = '${edited}'`,
   );
+  await database.query(`INSERT INTO verification.recognized_callers VALUES ('acme', 's1', 'pin', 'c', '')`);
   await database.query(`UPDATE verification.attempts SET state_after = NULL WHERE counter_key = '${mute}'`);
   const [code, out] = await countersign('attempts', 'check');
   expect(code).toBe(1);
@@ -234,9 +236,18 @@ test('counters that differ from their ledger are listed, and are restored to its
     `SELECT payload FROM verification.outbox WHERE payload LIKE '%credential.restored%' ORDER BY seq`,
   );
   const restored = { tenant: 'acme', subject: 'alice', detail: { what: 'counter', tries: 2 } };
-  expect(facts.map(({ payload }) => JSON.parse(payload) as unknown)).toMatchObject(
-    [right, back, edited].map((subjectKey) => ({ ...restored, subjectKey })),
+  expect(facts.map(({ payload }) => JSON.parse(payload) as unknown)).toMatchObject([
+    { ...restored, subjectKey: right },
+    { ...restored, subjectKey: back },
+    // Enrolled after the last attempt, so only the counter states the subject.
+    { ...restored, subjectKey: edited, subject: 's1' },
+  ]);
+  const named = await database.query(
+    'SELECT counter_key FROM verification.attempt_counters WHERE subject_id IS NOT NULL',
   );
+  expect(named).toEqual([{ counter_key: edited }]);
+  // The counter that was restored recognizes nobody.
+  expect(await database.query('SELECT FROM verification.recognized_callers')).toEqual([]);
 });
 
 /** The details of the events about lost keys that wait for publication. */

@@ -24,7 +24,11 @@ const COLUMNS = `
     unrecognized_failures,
     disabled`;
 
-/** Writes a counter as the last row of its ledger, and its adjustments, have it. $1 tenant, $2 counter key */
+/**
+ * Writes a counter as the last row of its ledger, and its adjustments, have it. The ledger does not state the subject of a counter
+ * if it got one after its last attempt, so a counter keeps its subject. What operators see of callers is removed with their
+ * recognition. $1 tenant, $2 counter key
+ */
 const RESTORE = `
 WITH latest AS (
   SELECT
@@ -37,8 +41,8 @@ WITH latest AS (
   WHERE tenant = $1 AND counter_key = $2
   ORDER BY attempt.number DESC
   LIMIT 1
-)
-INSERT INTO verification.attempt_counters (
+), restored AS (
+INSERT INTO verification.attempt_counters AS counter (
     tenant,
     counter_key,${COLUMNS}
 )
@@ -59,9 +63,22 @@ FROM latest
 WHERE state IS DISTINCT FROM NULL
 ON CONFLICT (tenant, counter_key) DO UPDATE
   SET (${COLUMNS}
-  ) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1')}
+  ) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1').replace(
+    'EXCLUDED.subject_id',
+    'COALESCE(EXCLUDED.subject_id, counter.subject_id)',
+  )}
   )
-RETURNING attempt_count, subject_id, clock_timestamp() AS now`;
+RETURNING attempt_count, subject_id, counter.recognized_callers, clock_timestamp() AS now
+), unsealed AS (
+  DELETE FROM verification.recognized_callers recognized
+  USING restored
+  WHERE recognized.tenant = $1
+    AND recognized.subject_id = restored.subject_id
+    AND recognized.kind = CASE WHEN position(':' IN $2) = 0 THEN 'pin' ELSE 'knowledge' END
+    AND recognized.caller <> ALL (restored.recognized_callers)
+)
+SELECT attempt_count, subject_id, now
+FROM restored`;
 
 interface Restored {
   readonly attempt_count: string;
