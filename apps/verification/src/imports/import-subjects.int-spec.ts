@@ -10,6 +10,7 @@ import {
 import { createSealingKeys, Keyring, PayloadOpener, PayloadSealer, Secret } from '@countersign/crypto';
 import { eventually, TEST_ACTOR } from '@countersign/testing';
 import { JweSealedPayloads } from '../attempts/sealed-payload.store.js';
+import { NAME_SUBJECTS } from '../attempts/gate/attempt-counter.sql.js';
 import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { replaceCredential } from '../credentials/credential-rehash.store.js';
 import { ArgonPinVault } from '../credentials/pin-vault.store.js';
@@ -216,6 +217,30 @@ describe('an import', () => {
     const sealed = await sealer.seal({ rows: [] }, bindingOf(SubjectImportRequested, command));
     const changed = message(SubjectImportRequested, { ...command, dryRun: false, sealed });
     expect(await importer.import(changed)).toMatchObject({ answer: 'unavailable' });
+  });
+
+  it('locks counters in the order of the attempt gate when it names their subjects, whatever the order of its rows', async () => {
+    const tenant = newTenant();
+    for (const counter of ['1', '2', '3']) await attempts.count(attemptOf({ tenant, referenceKey: counter }), POLICY);
+    const lock = `SELECT FROM verification.attempt_counters WHERE tenant = $1 AND counter_key = $2 FOR UPDATE NOWAIT`;
+    await tables.database
+      .transaction(async (tx) => {
+        await tx.query(lock, [tenant, '1']);
+        const [session] = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+        const naming = tables.service
+          .forTenants([tenant])
+          .query(NAME_SUBJECTS, [tenant, ['3', '2', '1'], ['c', 'b', 'a']]);
+        await eventually('the statement waits for the first counter', async () => {
+          const waiting = await tables.database.query(
+            'SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))',
+            [session?.pid],
+          );
+          return waiting.length > 0;
+        });
+        for (const counter of ['2', '3']) await tx.query(lock, [tenant, counter]);
+        return { naming };
+      })
+      .then(({ naming }) => naming);
   });
 
   it('gives no new attempts to a subject that is created after attempts at its id', async () => {

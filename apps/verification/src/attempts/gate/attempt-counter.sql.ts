@@ -106,15 +106,22 @@ export const MAKE_DECOY = changeCounters(
 
 /**
  * Writes the subjects that got a credential into their counters, which may have begun as decoys: lists of locked subjects begin at
- * counters. The counters are locked. $1 tenant, $2 counter keys, $3 their subjects
+ * counters. The statement before it has locked the counters that existed then. Others are locked here, in the order of the gate.
+ * $1 tenant, $2 counter keys, $3 their subjects
  */
 export const NAME_SUBJECTS = `
+WITH locked AS MATERIALIZED (
+  SELECT counter_key, named.subject_id
+  FROM unnest($2::text[], $3::text[]) AS named(counter_key, subject_id)
+  JOIN verification.attempt_counters counter USING (counter_key)
+  WHERE counter.tenant = $1 AND counter.subject_id IS DISTINCT FROM named.subject_id
+  ORDER BY counter_key
+  FOR UPDATE OF counter
+)
 UPDATE verification.attempt_counters counter
-SET subject_id = named.subject_id
-FROM unnest($2::text[], $3::text[]) AS named(counter_key, subject_id)
-WHERE counter.tenant = $1
-  AND counter.counter_key = named.counter_key
-  AND counter.subject_id IS DISTINCT FROM named.subject_id`;
+SET subject_id = locked.subject_id
+FROM locked
+WHERE counter.tenant = $1 AND counter.counter_key = locked.counter_key`;
 
 /** Removes the recognized callers of an erased subject from the adjustments, even if its counter was altered. $1 tenant, $2 counter keys */
 export const REMOVE_RECOGNIZED_CALLERS = `
