@@ -32,8 +32,8 @@ export abstract class OperatorSessionStore {
   abstract logout(command: OperatorLogoutRequested): Promise<number | undefined>;
 
   /**
-   * Removes sessions that have ended by their absolute time or, once a session was looked up here, by the longest idle time of
-   * those look-ups. No adapter accepts such a session again.
+   * Removes sessions that have ended by their absolute time, or by the idle time of the adapter that started or used them last. A
+   * session of an earlier version has no idle time until it is used.
    */
   abstract purge(): Promise<void>;
 

@@ -35,10 +35,10 @@ const TAKE = `WITH taken AS (DELETE FROM directory.operator_sign_ins WHERE id_ha
   SELECT return_to AS "returnTo", recent FROM taken
   WHERE begun_at > clock_timestamp() - make_interval(secs => ${SIGN_IN_SECONDS})`;
 
-/** $1 idle time in seconds; null: unknown */
-const IS_IDLE = 'COALESCE(last_used_at < clock_timestamp() - make_interval(secs => $1), false)';
+/** False while the idle time is unknown. */
+const IS_IDLE = 'COALESCE(last_used_at < clock_timestamp() - make_interval(secs => idle_seconds), false)';
 const PURGE = `DELETE FROM directory.operator_sessions WHERE expires_at < clock_timestamp() OR ${IS_IDLE}
-  RETURNING COALESCE(last_used_at + make_interval(secs => $1) < expires_at, false) AS idle`;
+  RETURNING COALESCE(last_used_at + make_interval(secs => idle_seconds) < expires_at, false) AS idle`;
 const COUNT = `SELECT count(*)::int AS open FROM directory.operator_sessions
   WHERE expires_at > clock_timestamp() AND NOT ${IS_IDLE}`;
 
@@ -48,8 +48,9 @@ const REPLACE = `DELETE FROM directory.operator_sessions
 
 /** The provider's clock can be ahead, which must not make a sign-in recent for longer. */
 const START = `INSERT INTO directory.operator_sessions
-    (id_hash, issuer, subject, name, provider_session, grants, signed_in_at, authenticated_at, last_used_at, expires_at)
-  SELECT $1, $2, $3, $4, $5, $6::jsonb, now, LEAST(COALESCE($7, now), now), now, now + make_interval(secs => $8)
+    (id_hash, issuer, subject, name, provider_session, grants, signed_in_at, authenticated_at, last_used_at, expires_at,
+     idle_seconds)
+  SELECT $1, $2, $3, $4, $5, $6::jsonb, now, LEAST(COALESCE($7, now), now), now, now + make_interval(secs => $8), $9
   FROM clock_timestamp() AS now
   ON CONFLICT DO NOTHING RETURNING 1`;
 
@@ -57,7 +58,7 @@ const COLUMNS = `issuer, subject, name, grants, signed_in_at, expires_at,
   extract(epoch FROM clock_timestamp() - authenticated_at)::float8 AS age`;
 const HOLDS = `id_hash = $1 AND expires_at > clock_timestamp()
   AND last_used_at > clock_timestamp() - make_interval(secs => $2)`;
-const USE = `UPDATE directory.operator_sessions SET last_used_at = clock_timestamp() WHERE ${HOLDS} RETURNING ${COLUMNS}`;
+const USE = `UPDATE directory.operator_sessions SET last_used_at = clock_timestamp(), idle_seconds = $2 WHERE ${HOLDS} RETURNING ${COLUMNS}`;
 const LOOK_UP = `SELECT ${COLUMNS} FROM directory.operator_sessions WHERE ${HOLDS}`;
 
 const END = 'DELETE FROM directory.operator_sessions WHERE id_hash = $1 RETURNING 1';
@@ -88,8 +89,6 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   #begun = 0;
-  /** Longest idle time with which an adapter has looked a session up, in seconds; null: none yet. */
-  #idleSeconds: number | null = null;
 
   constructor(
     private readonly database: Database,
@@ -122,6 +121,7 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
       grants,
       actor,
       lifeSeconds,
+      idleSeconds = null,
       replaces,
     } = command;
     const authenticatedAt = command.authenticatedAt === undefined ? null : new Date(command.authenticatedAt);
@@ -129,7 +129,7 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
     await this.purge();
     let replacedCount = 0;
     const row = await this.#recording(async (tx) => {
-      const started = await tx.query(START, [...values, lifeSeconds]);
+      const started = await tx.query(START, [...values, lifeSeconds, idleSeconds]);
       if (started.length > 0) {
         if (replaces !== undefined) replacedCount = (await tx.query(REPLACE, [replaces, subject, issuer])).length;
         const tenants = boundTenants(grants);
@@ -149,7 +149,6 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
     idleSeconds: number,
     isUse: boolean,
   ): Promise<OperatorSessionState | undefined> {
-    this.#idleSeconds = Math.max(this.#idleSeconds ?? 0, idleSeconds);
     const [row] = await this.database.query<SessionRow>(isUse ? USE : LOOK_UP, [idHash, idleSeconds]);
     return row && stateOf(row);
   }
@@ -182,14 +181,14 @@ export class PostgresOperatorSessions extends OperatorSessionStore {
   }
 
   override async purge(): Promise<void> {
-    const ended = await this.database.query<{ idle: boolean }>(PURGE, [this.#idleSeconds]);
+    const ended = await this.database.query<{ idle: boolean }>(PURGE);
     const idleCount = ended.filter(({ idle }) => idle).length;
     countEnded('idle', idleCount);
     countEnded('absolute', ended.length - idleCount);
   }
 
   override async count(): Promise<number> {
-    const [row] = await this.database.query<{ open: number }>(COUNT, [this.#idleSeconds]);
+    const [row] = await this.database.query<{ open: number }>(COUNT);
     return row?.open ?? 0;
   }
 

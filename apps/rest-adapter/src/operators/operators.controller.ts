@@ -220,9 +220,9 @@ export class OperatorsController {
   ): Promise<OpenSession> {
     const { id: subject, name, grants, authenticatedAt, providerSession } = person;
     const id = createSessionId();
-    const lifeSeconds = this.settings.OPERATOR_SESSION_SECONDS;
+    const { OPERATOR_SESSION_SECONDS: lifeSeconds, OPERATOR_IDLE_SECONDS: idleSeconds } = this.settings;
     const state = await this.sessions.start(id, {
-      ...{ actor, subject, name, grants: [...grants], lifeSeconds },
+      ...{ actor, subject, name, grants: [...grants], lifeSeconds, idleSeconds },
       ...(issuer !== undefined && { issuer }),
       ...(providerSession !== undefined && { providerSession }),
       ...(replaced !== undefined && { replaces: Buffer.from(replaced, 'base64url').toString('hex') }),

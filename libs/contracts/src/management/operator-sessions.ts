@@ -83,6 +83,8 @@ export class OperatorSessionStartRequested extends ManagementCommand {
   /** When the person was authenticated, ISO 8601. Absent: now. */
   @IsOptional() @IsUtcTime() authenticatedAt?: string;
   @IsInt() @Min(1) @Max(MAX_SESSION_SECONDS) lifeSeconds!: number;
+  /** As in {@link OperatorSessionRequested}. Absent: unknown until the session is used. */
+  @IsOptional() @IsInt() @Min(1) @Max(MAX_SESSION_SECONDS) idleSeconds?: number;
   get partitionKey(): string {
     return this.idHash;
   }
