@@ -2,6 +2,8 @@ import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { factRecorded, METHODS, type CredentialFilter } from '@countersign/contracts';
 import { Keyring, Secret } from '@countersign/crypto';
+import { type Database, type Sql } from '@countersign/persistence';
+import { eventually } from '@countersign/testing';
 import fc from 'fast-check';
 import { ageCounters } from '../../test/aged-counters.js';
 import { attemptOf, countedOf, outcomeOf, POLICY } from '../../test/attempt-gate.contract.js';
@@ -10,7 +12,9 @@ import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tabl
 import { PostgresAttemptGate } from '../attempts/gate/attempt-gate.store.js';
 import { PostgresSubjectErasure } from './erasure/erasure.store.js';
 import { matchesFilter } from './subject-state.decision.js';
+import { FIND_WITHOUT_CREDENTIAL, SubjectStates } from './subject-state.store.js';
 import { PostgresSubjectStore } from './subject.store.js';
+import { UnnamedCounters } from './unnamed-counters.store.js';
 
 jest.setTimeout(120_000);
 
@@ -162,6 +166,47 @@ describe('the list of subjects', () => {
     expect(await readAll(tenant, 1, 'locked')).toEqual(['early']);
     await enrol(tenant, 'late', 'knowledge');
     expect(await readAll(tenant, 1, 'locked')).toEqual(['early', 'late']);
+    // As a version left it that did not write the subject of an enrolment into a counter.
+    await tables.database.query('UPDATE verification.attempt_counters SET subject_id = NULL WHERE tenant = $1', [
+      tenant,
+    ]);
+    expect(await readAll(tenant, 1, 'locked')).toEqual([]);
+    const unnamed = new UnnamedCounters(tables.service, TEST_HASH);
+    // The tests before have locked counters of other tenants.
+    await eventually('every tenant', async () => {
+      await unnamed.run();
+      return (await readAll(tenant, 1, 'locked')).length === 2;
+    });
+    expect(await readAll(tenant, 1, 'locked')).toEqual(['early', 'late']);
+  });
+
+  it('skips no subject when one of a full page without a credential gets one before its state is read', async () => {
+    const tenant = `t-${randomUUID().slice(0, 8)}`;
+    for (const subject of ['a', 'b', 'c', 'd']) await store.change(randomUUID(), tenant, subject, {});
+    const { service } = tables;
+    let enrols = true;
+    /** The database, in which an enrolment is committed after the ids of a page were read. */
+    const between = {
+      forTenants: (tenants: readonly string[]): Pick<Sql, 'query'> => ({
+        query: async <T>(sql: string, params?: readonly unknown[]): Promise<T[]> => {
+          const rows = await service.forTenants(tenants).query<T>(sql, params);
+          if (sql === FIND_WITHOUT_CREDENTIAL && enrols) {
+            enrols = false;
+            await enrol(tenant, 'a', 'pin');
+          }
+          return rows;
+        },
+      }),
+    } as Database;
+    const states = new SubjectStates(between, keyring, TEST_HASH);
+    const ids: string[] = [];
+    for (let after: string | undefined; ;) {
+      const { items, next } = await states.page(tenant, { limit: 1, after, credential: 'none', windowSeconds: 900 });
+      ids.push(...items.map(({ subject }) => subject));
+      if (next === undefined) break;
+      after = next;
+    }
+    expect(ids).toEqual(['b', 'c', 'd']);
   });
 
   it('has every subject that existed at its start exactly once, while others are created and erased', async () => {

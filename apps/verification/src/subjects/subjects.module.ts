@@ -15,10 +15,14 @@ import { PostgresSubjectStore } from './subject.store.js';
 import { SubjectsHandler } from './subjects.handler.js';
 import { SubjectErasure, SubjectStore } from './subjects.ports.js';
 import { PostgresTenantErasure } from './erasure/tenant-erasure.store.js';
+import { UnnamedCounters } from './unnamed-counters.store.js';
 import { UnlockSubject } from './unlock-subject.use-case.js';
 
 /** Milliseconds from one batch of subjects without a key to the next. */
 const MISSING_KEYS_MS = 5_000;
+
+/** Milliseconds from one batch of the pass over locked counters without a subject to the next. */
+const UNNAMED_COUNTERS_MS = 5_000;
 
 /** Milliseconds between two searches for erasures that were begun and are not complete. */
 const UNFINISHED_ERASURES_MS = 5_000;
@@ -53,6 +57,8 @@ const UNFINISHED_ERASURES_MS = 5_000;
         host.every(UNFINISHED_ERASURES_MS, 'the erasure of a tenant was not continued', continueErasures);
         const missingKeys = new MissingKeys(store, host.logger, new SteadyClock(), PRUNE_SECONDS * 1000);
         host.every(MISSING_KEYS_MS, 'subjects without a key got no new one', () => missingKeys.run());
+        const unnamed = new UnnamedCounters(database, names);
+        host.every(UNNAMED_COUNTERS_MS, 'locked counters got no subject', () => unnamed.run());
         return store;
       },
     },
