@@ -1,6 +1,8 @@
 /**
  * Finds the keys of subjects, and creates those that are missing and have a candidate. A subject that was erased at the time of
- * its event or later gets none. A row that a concurrent statement has just written is not returned: run it again.
+ * its event or later gets none. A row that a concurrent statement has just written is not returned: run it again. The keys are
+ * read by subqueries, because a join would be planned as a scan of all keys when a connection prepares the statement on a small
+ * table, and would keep that plan.
  * $1 tenants, $2 subjects, $3 times, $4 to $6 candidates: own_id, key_id, wrapped; null for none
  */
 export const FIND_OR_CREATE_KEYS = `
@@ -11,9 +13,13 @@ WITH wanted AS (
   INSERT INTO audit.subject_keys AS k (tenant, subject, own_id, key_id, wrapped, created_at)
   SELECT tenant, subject, own_id, key_id, wrapped, time
   FROM wanted w
-  WHERE w.wrapped IS NOT NULL AND NOT EXISTS (
-    SELECT FROM audit.subject_keys k
-    WHERE k.tenant = w.tenant AND k.subject = w.subject AND (k.wrapped IS NOT NULL OR k.erased_at >= w.time)
+  WHERE w.wrapped IS NOT NULL AND NOT COALESCE(
+    (
+      SELECT k.wrapped IS NOT NULL OR k.erased_at >= w.time
+      FROM audit.subject_keys k
+      WHERE k.tenant = w.tenant AND k.subject = w.subject
+    ),
+    false
   )
   ORDER BY tenant, subject
   ON CONFLICT (tenant, subject) DO UPDATE
@@ -27,14 +33,24 @@ WITH wanted AS (
 )
 SELECT * FROM created
 UNION ALL
-SELECT tenant, subject, k.own_id, k.key_id, k.wrapped, k.erased_at
-FROM wanted JOIN audit.subject_keys k USING (tenant, subject)
+SELECT k.*
+FROM wanted w, LATERAL (
+  SELECT k.tenant, k.subject, k.own_id, k.key_id, k.wrapped, k.erased_at
+  FROM audit.subject_keys k
+  WHERE k.tenant = w.tenant AND k.subject = w.subject
+  OFFSET 0
+) k
 WHERE NOT EXISTS (SELECT FROM created c WHERE c.tenant = k.tenant AND c.subject = k.subject)`;
 
-/** $1 tenants, $2 subjects */
+/** By subqueries, as {@link FIND_OR_CREATE_KEYS}. $1 tenants, $2 subjects */
 export const FIND_KEYS = `
-SELECT tenant, subject, k.own_id, k.key_id, k.wrapped, k.erased_at
-FROM unnest($1::text[], $2::text[]) AS wanted (tenant, subject) JOIN audit.subject_keys k USING (tenant, subject)`;
+SELECT k.*
+FROM unnest($1::text[], $2::text[]) AS w (tenant, subject), LATERAL (
+  SELECT k.tenant, k.subject, k.own_id, k.key_id, k.wrapped, k.erased_at
+  FROM audit.subject_keys k
+  WHERE k.tenant = w.tenant AND k.subject = w.subject
+  OFFSET 0
+) k`;
 
 /** Destroys keys. An erasure that was stored before changes nothing. $1 tenants, $2 subjects, $3 times; each subject once */
 export const DESTROY_KEYS = `
