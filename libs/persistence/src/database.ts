@@ -198,7 +198,15 @@ export class Database implements TenantDatabase {
    * @param tenants the tenants with visible rows. Default: those of the previous use of the connection, for statements
    * on tables without tenant rows; this saves a round trip
    */
-  async session<T>(work: (session: Session) => Promise<T>, tenants?: string): Promise<T> {
+  session<T>(work: (session: Session) => Promise<T>, tenants?: string): Promise<T> {
+    return this.#lend(async (session) => {
+      if (tenants !== undefined) await session.setTenants(tenants);
+      return work(session);
+    }, tenants);
+  }
+
+  /** @param tenants those that the work will set: they take turns for connections */
+  async #lend<T>(work: (session: Session) => Promise<T>, tenants: string | undefined): Promise<T> {
     await this.#queue.enter(tenants ?? '').catch((error: unknown) => this.#throwTranslated(error));
     try {
       const client = await this.#pool.connect().catch((error: unknown) => this.#throwTranslated(error));
@@ -209,7 +217,6 @@ export class Database implements TenantDatabase {
         (connection) => entityManagerOn(this.#dataSource, connection),
       );
       try {
-        if (tenants !== undefined) await session.setTenants(tenants);
         return await work(session);
       } finally {
         session.end();
@@ -254,10 +261,10 @@ export class Database implements TenantDatabase {
   }
 
   #transaction<T>(work: (tx: Transaction) => Promise<T>, tenants: string): Promise<T> {
-    return this.session(async (session) => {
-      await session.script('BEGIN ISOLATION LEVEL READ COMMITTED');
+    return this.#lend(async (session) => {
       let result: T;
       try {
+        await session.begin(tenants);
         result = await work(session);
         if (session.failure !== undefined) throw session.failure;
       } catch (error) {

@@ -1,4 +1,4 @@
-import { type PoolClient, type QueryConfig, type QueryResult } from 'pg';
+import { escapeLiteral, type PoolClient, type QueryConfig, type QueryResult } from 'pg';
 import { type EntityManager } from 'typeorm';
 import { isConnectionLoss } from './database-errors.js';
 import { type LentConnection } from './entity-manager.js';
@@ -36,6 +36,8 @@ export interface Transaction extends Sql {
 
 /** One connection, checked out for the duration of `Database.session`. */
 export class Session implements Transaction {
+  static readonly #preparedTexts = new WeakMap<PoolClient, Map<string, string>>();
+
   readonly #client: PoolClient;
   readonly #translate: (error: unknown) => Error;
   readonly #tenants: WeakMap<PoolClient, string>;
@@ -44,6 +46,8 @@ export class Session implements Transaction {
   #entities: EntityManager | undefined;
   #isOpen = true;
   #isBroken = false;
+  /** Whether the transaction has changed {@link TENANTS_SETTING}. */
+  #hasSetTenants = false;
   /** The first error of a statement since the start. */
   failure: Error | undefined;
 
@@ -84,6 +88,39 @@ export class Session implements Transaction {
     this.#tenants.set(this.#client, value);
   }
 
+  /**
+   * Begins a READ COMMITTED transaction, and runs more statements, in one round trip.
+   * @param tenants as {@link setTenants}; undefined: those of the previous use of the connection
+   * @param more without parameters
+   * @returns the rows of the last statement
+   */
+  async begin<T = unknown>(tenants: string | undefined, ...more: readonly string[]): Promise<T[]> {
+    const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+    if (tenants === undefined || this.#tenants.get(this.#client) === tenants)
+      return this.script([begin, ...more].join(';'));
+    // Known when the statement has run: one that failed may have set it or not.
+    this.#tenants.delete(this.#client);
+    const set = `SELECT set_config(${escapeLiteral(TENANTS_SETTING)}, ${escapeLiteral(tenants)}, false)`;
+    const rows = await this.script<T>([begin, set, ...more].join(';'));
+    this.#tenants.set(this.#client, tenants);
+    this.#hasSetTenants = true;
+    return rows;
+  }
+
+  /**
+   * Parses a statement once per connection, for `EXECUTE` in a script, which plans one without parameters once.
+   * @param name an SQL identifier, of this text only
+   */
+  async prepare(name: string, sql: string): Promise<void> {
+    const texts = Session.#preparedTexts.get(this.#client) ?? new Map<string, string>();
+    Session.#preparedTexts.set(this.#client, texts);
+    const known = texts.get(name);
+    if (known === sql) return;
+    if (known !== undefined) throw new Error(`The statement ${name} was prepared with another text`);
+    await this.script(`PREPARE ${name} AS ${sql}`);
+    texts.set(name, sql);
+  }
+
   /** Several statements in one round trip, without parameters; returns the rows of the last one. */
   script<T = unknown>(sql: string): Promise<T[]> {
     return this.#run<T>({ text: sql });
@@ -92,6 +129,8 @@ export class Session implements Transaction {
   /** Never rejects, because the earlier error is the one to report. A connection that cannot roll back is closed. */
   async rollback(): Promise<void> {
     if (this.#isBroken) return;
+    // A rollback restores the setting of before the transaction.
+    if (this.#hasSetTenants) this.#tenants.delete(this.#client);
     await this.#client.query('ROLLBACK').catch((error: unknown) => this.#markBroken(error));
   }
 

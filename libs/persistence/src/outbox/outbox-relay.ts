@@ -43,6 +43,8 @@ const CHUNK_SIZE = 100;
  */
 export class OutboxRelay {
   readonly #options: Required<OutboxRelayOptions>;
+  /** Reads the next records. Planned once per connection, because planning took longer than reading. */
+  readonly #read: { readonly name: string; readonly sql: string };
   readonly #beginSql: string;
   readonly #loop: WokenLoop;
 
@@ -50,6 +52,7 @@ export class OutboxRelay {
     const { schema } = options.database;
     this.#options = { lingerMs: 100, pollMs: 1_000, batchSize: 500, source: outboxSource(schema), ...options };
     const { lingerMs, pollMs, source, batchSize } = this.#options;
+    this.#read = { name: `relay_read_${batchSize}`, sql: source.readSql(batchSize) };
     this.#loop = new WokenLoop({ work: () => this.#publishAll(), lingerMs, pollMs });
     // One round trip. The rows must be read by a statement that starts after the lock is held and
     // has its own snapshot. Otherwise a relay that waited would send again what the previous one has just sent. Reads
@@ -58,11 +61,10 @@ export class OutboxRelay {
     // timeouts bound how long a relay waits for another, and how long a suspended one blocks the others. The table is
     // nearly always empty, so by its statistics a scan of all its dead rows would be as cheap as the index.
     this.#beginSql = `
-      BEGIN ISOLATION LEVEL READ COMMITTED;
       SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off;
       SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '60s';
       SELECT pg_advisory_xact_lock(hashtextextended('outbox-relay:${schema}', 0));
-      ${source.readSql(batchSize)}`;
+      EXECUTE ${this.#read.name}`;
   }
 
   /** Starts with a batch, because an earlier run may have left records. */
@@ -97,9 +99,8 @@ export class OutboxRelay {
   async #publishAll(): Promise<boolean> {
     try {
       let taken: number;
-      const { database, source, batchSize } = this.#options;
-      const tenants = source.readsAllTenants === true ? ALL_TENANTS : undefined;
-      do taken = await database.session((session) => this.#publishBatch(session), tenants);
+      const { database, batchSize } = this.#options;
+      do taken = await database.session((session) => this.#publishBatch(session));
       while (taken >= batchSize && !this.#loop.isClosing);
       return true;
     } catch (error) {
@@ -114,7 +115,9 @@ export class OutboxRelay {
   async #publishBatch(session: Session): Promise<number> {
     try {
       const { source, send, batchSize } = this.#options;
-      const batch = source.take(await session.script(this.#beginSql));
+      const tenants = source.readsAllTenants === true ? ALL_TENANTS : undefined;
+      await session.prepare(this.#read.name, this.#read.sql);
+      const batch = source.take(await session.begin(tenants, this.#beginSql));
       if (batch === undefined) {
         await session.rollback();
         return 0;
