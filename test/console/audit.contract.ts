@@ -9,6 +9,11 @@ export function auditing(rig: () => ConsoleRig): void {
   it('verifies the proof of an event in the browser, with a pinned key too', async () => {
     const page = await rig().as('rita');
     await rig().open(page, 'Audit');
+    const reads = page.getByRole('button', { name: 'Events read' });
+    await page.getByRole('button', { name: 'Attempt decided' }).first().waitFor();
+    expect(await reads.count()).toBe(0);
+    await page.getByLabel('Show reads of events').check();
+    await reads.first().waitFor();
     await page.getByLabel('Kind').selectOption('credential.unlocked');
     await page.getByRole('button', { name: 'Search' }).click();
     const event = page.getByRole('button', { name: 'Credential unlocked' });

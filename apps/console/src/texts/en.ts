@@ -273,6 +273,8 @@ export const en = {
     pin: 'Pin the key',
     search: 'Search',
     anyType: 'Any kind',
+    showReads: 'Show reads of events',
+    showReadsHint: 'Each search and each look at an event is an event itself. Exports always have these events.',
     from: 'From',
     to: 'Before',
     columns: { time: 'Time', type: 'Kind', tenant: 'Tenant', subject: 'Subject', call: 'Call', index: 'Index' },

@@ -1,4 +1,4 @@
-import { Alert, Anchor, Button, Group, NativeSelect, Text, TextInput } from '@mantine/core';
+import { Alert, Anchor, Button, Group, NativeSelect, Switch, Text, TextInput } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState, type FormEvent, type ReactNode } from 'react';
 import { api } from '../../api/client.js';
@@ -16,6 +16,7 @@ import { EVENT_KINDS, type EventKind } from './event-kinds.js';
 import { Exports } from './exports.js';
 import { LogState, PinnedKeys } from './log-state.js';
 import { usePinnedKeys } from './pinned-keys.js';
+import { pageWithoutReads } from './shown-events.js';
 import { refusedTerm, type TypedTerms } from './typed-terms.js';
 
 const PAGE_SIZE = 50;
@@ -188,38 +189,53 @@ interface EventsProps {
 
 function Events({ filters, searches, onOpen, onSelect }: EventsProps) {
   const { columns } = texts.audit;
+  const [showsReads, setShowsReads] = useState(false);
+  // A search for one kind finds no other.
+  const hidesReads = !showsReads && filters.type === undefined;
+  const load = async (limit: number, cursor: string | undefined) => {
+    const query = { ...filters, limit, ...(cursor !== undefined && { cursor }) };
+    return (await api.GET('/v1/events', { params: { query } })).data;
+  };
   return (
-    <PagedTable
-      label={texts.pages.audit}
-      empty={texts.events.empty}
-      queryKey={['events', filters, searches]}
-      load={async (cursor) => {
-        const query = { ...filters, limit: PAGE_SIZE, ...(cursor !== undefined && { cursor }) };
-        return (await api.GET('/v1/events', { params: { query } })).data;
-      }}
-      rowKey={({ id }) => id}
-      columns={[
-        { title: columns.time, cell: ({ time }) => <Time at={time} /> },
-        {
-          title: columns.type,
-          cell: ({ id, type }) => (
-            <Anchor component="button" type="button" onClick={() => onOpen(id)}>
-              {labelOf(texts.words.kinds, type)}
-            </Anchor>
-          ),
-        },
-        { title: columns.tenant, cell: ({ tenant }) => tenant },
-        {
-          title: columns.subject,
-          cell: ({ subject }) => <Term value={subject} onSelect={() => onSelect({ subject: subject ?? '' })} />,
-        },
-        {
-          title: columns.call,
-          cell: ({ call }) => <Term value={call} onSelect={() => onSelect({ call: call ?? '' })} />,
-        },
-        { title: columns.index, cell: ({ index }) => index },
-      ]}
-    />
+    <>
+      {filters.type === undefined && (
+        <Switch
+          my="sm"
+          label={texts.audit.showReads}
+          description={texts.audit.showReadsHint}
+          checked={showsReads}
+          onChange={(event) => setShowsReads(event.currentTarget.checked)}
+        />
+      )}
+      <PagedTable
+        label={texts.pages.audit}
+        empty={texts.events.empty}
+        queryKey={['events', filters, searches, hidesReads]}
+        load={(cursor) => (hidesReads ? pageWithoutReads(load, PAGE_SIZE, cursor) : load(PAGE_SIZE, cursor))}
+        rowKey={({ id }) => id}
+        columns={[
+          { title: columns.time, cell: ({ time }) => <Time at={time} /> },
+          {
+            title: columns.type,
+            cell: ({ id, type }) => (
+              <Anchor component="button" type="button" onClick={() => onOpen(id)}>
+                {labelOf(texts.words.kinds, type)}
+              </Anchor>
+            ),
+          },
+          { title: columns.tenant, cell: ({ tenant }) => tenant },
+          {
+            title: columns.subject,
+            cell: ({ subject }) => <Term value={subject} onSelect={() => onSelect({ subject: subject ?? '' })} />,
+          },
+          {
+            title: columns.call,
+            cell: ({ call }) => <Term value={call} onSelect={() => onSelect({ call: call ?? '' })} />,
+          },
+          { title: columns.index, cell: ({ index }) => index },
+        ]}
+      />
+    </>
   );
 }
 
