@@ -215,13 +215,14 @@ export class ConsoleRig {
     await this.#fill();
   }
 
-  /** A tenant with a locked subject, another subject, a webhook, and a caller whom a limit has refused; and a second tenant. */
+  /** A tenant with a locked subject, another subject, a webhook, and a caller whom a limit has refused, for a second subject; and a second tenant. */
   async #fill(): Promise<void> {
     await this.send('PUT', '/v1/tenants/umbrella', { name: 'Umbrella' });
     await this.send('PUT', '/v1/tenants/acme', { name: 'Acme' });
     await this.send('PATCH', '/v1/tenants/acme/policy', {
       knowledge: { questions: [{ name: 'word', description: 'Word', kind: 'text' }] },
       limits: { caller: { limit: 5, periodSeconds: 600 } },
+      signals: { subjectsPerCaller: 2 },
     });
     const { apiKey } = await this.send('POST', '/v1/tenants/acme/agents', { agent: 'desk' });
     const webhook = await this.send('POST', '/v1/tenants/acme/webhooks', {
@@ -240,6 +241,7 @@ export class ConsoleRig {
         String(apiKey),
       );
     for (let count = 0; count < 4; count++) await guess('c-1', PHONE, FORMULA_CALL);
-    for (let count = 0; count < 6; count++) await guess('nobody', OTHER_PHONE);
+    for (let count = 0; count < 5; count++) await guess('nobody', OTHER_PHONE);
+    await guess('nobody-else', OTHER_PHONE);
   }
 }

@@ -18,11 +18,25 @@ export function pages(rig: () => ConsoleRig): void {
     await rig().inspect(page, 'subject');
     await rig().open(page, 'Attacks');
     await page.getByRole('button', { name: /^Override: caller ending in/ }).waitFor();
+    await page.getByRole('table', { name: 'Detected attacks' }).getByRole('cell', { name: 'acme' }).first().waitFor();
     await rig().inspect(page, 'attacks');
     await rig().open(page, 'Tenants');
     await page.getByText('attempts.perWindow', { exact: true }).waitFor();
     await rig().inspect(page, 'tenants');
   }, 60_000);
+
+  it('takes the typed id of a tenant when there are more tenants than a list shows', async () => {
+    const page = await rig().as('olga');
+    const names = '**/v1/tenants?limit=200';
+    await page.route(names, (route) => route.fulfill({ json: { items: [], nextCursor: 'more' } }));
+    await page.reload();
+    await page.getByLabel('Only tenant').fill('umbrella');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 2, name: 'umbrella' }).waitFor();
+    await page.unroute(names);
+    await page.reload();
+    await page.getByLabel('Tenant', { exact: true }).selectOption('acme');
+  }, 30_000);
 }
 
 /** The deliveries of a webhook. The last of the pages. */

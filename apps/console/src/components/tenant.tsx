@@ -50,9 +50,11 @@ export function TenantSelect({ session }: { readonly session: OperatorSession })
     enabled: session.operator.tenants === null && tenantsWith(session, 'read') === null,
     queryFn: async () => (await api.GET('/v1/tenants', { params: { query: { limit: MOST_TENANTS } } })).data,
   });
-  // An operator who may not list all tenants names one.
-  if (session.operator.tenants === null && tenantsWith(session, 'read') !== null) return <TenantField />;
-  const names = [...(session.operator.tenants ?? (tenants.data?.items ?? []).map((item) => item.tenant))];
+  const listed = (tenants.data?.items ?? []).map((item) => item.tenant);
+  const isPartial = tenantsWith(session, 'read') !== null || typeof tenants.data?.nextCursor === 'string';
+  // An operator who may not list all tenants, or has more than a list shows, names one.
+  if (session.operator.tenants === null && isPartial) return <TenantField names={listed} />;
+  const names = [...(session.operator.tenants ?? listed)];
   if (tenant !== undefined && !names.includes(tenant)) names.unshift(tenant);
   return (
     <NativeSelect
@@ -64,9 +66,16 @@ export function TenantSelect({ session }: { readonly session: OperatorSession })
   );
 }
 
-function TenantField() {
+/** Takes the id of any tenant. @param names that it suggests */
+function TenantField({ names }: { readonly names: readonly string[] }) {
   const { tenant, choose } = useContext(Tenant);
   const [typed, setTyped] = useState(tenant ?? '');
+  const [shown, setShown] = useState(tenant);
+  // Chosen elsewhere, such as on the page Tenants.
+  if (shown !== tenant) {
+    setShown(tenant);
+    setTyped(tenant ?? '');
+  }
   const onSubmit = (event: FormEvent): void => {
     event.preventDefault();
     choose(typed.trim() || undefined);
@@ -79,12 +88,18 @@ function TenantField() {
           placeholder={texts.tenant.all}
           value={typed}
           maxLength={63}
+          list="tenant-names"
           onChange={(event) => setTyped(event.currentTarget.value)}
         />
-        <Button type="submit" variant="default" disabled={couldBeNumber(typed)}>
+        <Button type="submit" variant="default" disabled={couldBeNumber(typed) && !names.includes(typed)}>
           {texts.tenant.apply}
         </Button>
       </Group>
+      <datalist id="tenant-names">
+        {names.map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
     </form>
   );
 }
