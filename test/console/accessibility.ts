@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
-import { type Page } from 'playwright-core';
+import { eventually } from '@countersign/testing';
+import { type Locator, type Page } from 'playwright-core';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Names a folder for pictures of each page: docs/console. */
@@ -47,3 +48,15 @@ async function picture(page: Page, name: string): Promise<void> {
   await mkdir(PICTURES, { recursive: true });
   await writeFile(join(PICTURES, `${name}.png`), await page.screenshot());
 }
+
+export const isFocused = (locator: Locator): Promise<boolean> =>
+  locator.evaluate((element: ElementOfPage) => element.ownerDocument.activeElement === element);
+
+/** The compiler does not know the types of browsers. */
+interface ElementOfPage {
+  readonly ownerDocument: { readonly activeElement: unknown };
+}
+
+/** Waits until an element has the focus. */
+export const waitForFocus = (element: Locator): Promise<unknown> =>
+  eventually('the element has the focus', () => isFocused(element));

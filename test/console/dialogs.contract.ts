@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { type Page } from 'playwright-core';
+import { waitForFocus } from './accessibility.js';
 import { NEW_PIN } from './canaries.js';
 import { type ConsoleRig } from './console-rig.js';
 
@@ -18,6 +19,13 @@ export function dialogs(rig: () => ConsoleRig): void {
     await dialog.getByLabel('Reason').fill(REASON);
     await dialog.getByRole('button', { name: submit, exact: true }).click();
     await dialog.waitFor({ state: 'detached' });
+  }
+
+  /** Sends the form from the field of the reason, which has the focus. */
+  async function confirmByKey(page: Page): Promise<void> {
+    await page.keyboard.type(REASON);
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
   }
 
   it('forces a change of a PIN, and removes answers and PIN of a subject', async () => {
@@ -50,8 +58,9 @@ export function dialogs(rig: () => ConsoleRig): void {
     await openDialog(page, /^Reset: caller ending in/, 'dialog to reset a counter');
     await confirm(page, 'Reset the counter');
     await openDialog(page, /^Delete the override/, 'dialog to delete an override');
-    await confirm(page, 'Delete');
+    await confirmByKey(page);
     await page.getByText('No override is in force.').waitFor();
+    await waitForFocus(page.getByRole('heading', { name: 'Overrides' }));
   }, 30_000);
 
   it('creates an agent and a key, and shows their secrets once', async () => {
@@ -80,9 +89,21 @@ export function dialogs(rig: () => ConsoleRig): void {
     const content = await page.content();
     // The first one is the user name, which is the id of the agent.
     expect(secrets.map((secret) => content.includes(secret))).toEqual([true, false, false, false]);
+  }, 60_000);
+
+  it('rotates, disables, enables and deletes an agent, and the next row gets the focus of the deleted one', async () => {
+    const page = await rig().as('olga');
+    await openDialog(page, 'Rotate the secrets of desk', 'dialog to rotate secrets');
+    await page.keyboard.press('Escape');
     await openDialog(page, 'Disable night', 'dialog to disable an agent');
     await confirm(page, 'Disable');
-    await page.getByRole('button', { name: 'Enable night' }).waitFor();
+    await openDialog(page, 'Enable night', 'dialog to enable an agent');
+    await page.getByRole('dialog').getByRole('button', { name: 'Enable' }).click();
+    await page.getByRole('button', { name: 'Disable night' }).waitFor();
+    await openDialog(page, 'Delete night', 'dialog to delete an agent');
+    await confirmByKey(page);
+    await page.getByRole('button', { name: 'Delete night' }).waitFor({ state: 'detached' });
+    await waitForFocus(page.getByRole('button', { name: 'Rotate the secrets of desk' }));
   }, 30_000);
 
   it('shows the changes of a policy before they are saved', async () => {
@@ -104,6 +125,10 @@ export function dialogs(rig: () => ConsoleRig): void {
     await page.getByRole('dialog').getByLabel('Id').fill('initech');
     await create(page);
     await page.getByRole('heading', { level: 2, name: 'initech' }).waitFor();
+    await page.getByRole('button', { name: 'Disable initech' }).click();
+    await confirm(page, 'Disable');
+    await openDialog(page, 'Delete initech', 'dialog to delete a tenant');
+    await page.keyboard.press('Escape');
     await page.getByLabel('Tenant', { exact: true }).selectOption('acme');
   }, 30_000);
 }

@@ -31,8 +31,11 @@ export function pages(rig: () => ConsoleRig): void {
     await page.route(names, (route) => route.fulfill({ json: { items: [], nextCursor: 'more' } }));
     await page.reload();
     await page.getByLabel('Only tenant').fill('umbrella');
+    // An answer that arrives during the reload would stay unread, and the search for secrets reads all.
+    const answers = ['agents', 'keys', 'policy'].map((part) => page.waitForResponse(new RegExp(`/umbrella/${part}`)));
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 2, name: 'umbrella' }).waitFor();
+    for (const answer of answers) await (await answer).finished();
     await page.unroute(names);
     await page.reload();
     await page.getByLabel('Tenant', { exact: true }).selectOption('acme');

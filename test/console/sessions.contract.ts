@@ -71,5 +71,9 @@ export function sessions(rig: () => ConsoleRig): void {
     await page.goto(`${rig().origin}/console/subjects/acme/c-1`);
     await page.getByRole('link', { name: 'Sign in with your provider' }).waitFor();
     expect(await page.getByText('c-1').count()).toBe(0);
+    await page.route('**/console/session', (route) => route.fulfill({ status: 401, json: { signIn: 'key' } }));
+    await page.reload();
+    await page.getByLabel('Administrator key').waitFor();
+    await rig().inspect(page, 'sign-in by key', 'main');
   }, 30_000);
 }

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { type Locator, type Page } from 'playwright-core';
+import { isFocused } from './accessibility.js';
 import { PHONE } from './canaries.js';
 import { type ConsoleRig } from './console-rig.js';
 
@@ -66,14 +67,6 @@ async function followLive(rig: ConsoleRig, page: Page): Promise<Page> {
   await live.getByRole('heading', { level: 1, name: 'Live' }).waitFor();
   expect((await stream).status()).toBe(200);
   return live;
-}
-
-const isFocused = (locator: Locator): Promise<boolean> =>
-  locator.evaluate((element: ElementOfPage) => element.ownerDocument.activeElement === element);
-
-/** The compiler does not know the types of browsers. */
-interface ElementOfPage {
-  readonly ownerDocument: { readonly activeElement: unknown };
 }
 
 /** More than any page has before what the test uses. */

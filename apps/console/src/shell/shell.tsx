@@ -11,6 +11,7 @@ import {
   type OperatorSession,
 } from '../api/session.js';
 import { announceSignIn, whenSignedInElsewhere } from '../api/sign-ins.js';
+import { useKeptFocus } from '../components/kept-focus.js';
 import { ProblemAlert } from '../components/problem-alert.js';
 import { TenantProvider, TenantSelect } from '../components/tenant.js';
 import { texts } from '../texts/texts.js';
@@ -54,6 +55,7 @@ function SignedIn() {
 }
 
 function Frame({ session }: { readonly session: OperatorSession }) {
+  useKeptFocus();
   return (
     <div className={styles['shell']}>
       <a className={styles['skip']} href="#content">
