@@ -99,7 +99,7 @@ export class CompletenessWorld {
     await this.administrator.query('UPDATE audit.publish_cursor SET next_idx = 0');
   }
 
-  /** Counts an attempt and decides it; its fact is in the outbox. */
+  /** Counts an attempt and decides it; its fact is in the outbox. The subject exists: a counter keeps the id of no other. */
   async attempt({ subject, referenceKey, method = 'pin', ...more }: AttemptOptions = {}): Promise<TestAttempt> {
     const outcome = 'outcome' in more ? more.outcome : 'rejected';
     const attempt = attemptOf({
@@ -107,6 +107,12 @@ export class CompletenessWorld {
       referenceKey: referenceKey ?? subject ?? randomUUID(),
       subject,
     });
+    if (subject !== undefined)
+      await this.administrator.query(
+        `INSERT INTO verification.subjects (tenant, subject_id, incarnation, version, profile)
+         VALUES ($1, $2, gen_random_uuid(), 1, '') ON CONFLICT DO NOTHING`,
+        [attempt.tenant, subject],
+      );
     const counted = countedOf(await this.gate.count(attempt, POLICY));
     if (outcome === undefined) return counted;
     const fact = factRecorded('attempt.decided', new Date(counted.countedAt), {
