@@ -272,7 +272,7 @@ export class Database implements TenantDatabase {
         // TypeORM's error quotes the parameters.
         throw error instanceof QueryFailedError ? error.driverError : error;
       }
-      await session.script('COMMIT');
+      await session.commit();
       return result;
     }, tenants);
   }

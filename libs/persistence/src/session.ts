@@ -46,8 +46,8 @@ export class Session implements Transaction {
   #entities: EntityManager | undefined;
   #isOpen = true;
   #isBroken = false;
-  /** Whether the transaction has changed {@link TENANTS_SETTING}. */
-  #hasSetTenants = false;
+  /** What the transaction has changed {@link TENANTS_SETTING} to. */
+  #tenantsOfTransaction: string | undefined;
   /** The first error of a statement since the start. */
   failure: Error | undefined;
 
@@ -98,13 +98,18 @@ export class Session implements Transaction {
     const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
     if (tenants === undefined || this.#tenants.get(this.#client) === tenants)
       return this.script([begin, ...more].join(';'));
-    // Known when the statement has run: one that failed may have set it or not.
+    // Known after the commit: otherwise the connection has the setting of before the transaction.
     this.#tenants.delete(this.#client);
+    this.#tenantsOfTransaction = tenants;
     const set = `SELECT set_config(${escapeLiteral(TENANTS_SETTING)}, ${escapeLiteral(tenants)}, false)`;
-    const rows = await this.script<T>([begin, set, ...more].join(';'));
-    this.#tenants.set(this.#client, tenants);
-    this.#hasSetTenants = true;
-    return rows;
+    return this.script<T>([begin, set, ...more].join(';'));
+  }
+
+  /** Commits, after more statements without parameters, in one round trip. */
+  async commit(...more: readonly string[]): Promise<void> {
+    await this.script([...more, 'COMMIT'].join(';'));
+    if (this.#tenantsOfTransaction !== undefined) this.#tenants.set(this.#client, this.#tenantsOfTransaction);
+    this.#tenantsOfTransaction = undefined;
   }
 
   /**
@@ -129,8 +134,7 @@ export class Session implements Transaction {
   /** Never rejects, because the earlier error is the one to report. A connection that cannot roll back is closed. */
   async rollback(): Promise<void> {
     if (this.#isBroken) return;
-    // A rollback restores the setting of before the transaction.
-    if (this.#hasSetTenants) this.#tenants.delete(this.#client);
+    this.#tenantsOfTransaction = undefined;
     await this.#client.query('ROLLBACK').catch((error: unknown) => this.#markBroken(error));
   }
 

@@ -56,6 +56,18 @@ describe('rows of tenants', () => {
     await expect(rooms.query(`INSERT INTO rooms.keys VALUES ('acme', 'new')`)).rejects.toMatchObject(denied);
   });
 
+  it.each([
+    ['was rolled back', `SELECT 1 / 0`],
+    ['failed in its commit', `INSERT INTO rooms.uses VALUES ('acme', 'front')`],
+  ])('are those of the tenants that a statement names after a transaction %s', async (_, statement) => {
+    await admin.query('ALTER TABLE rooms.uses ADD UNIQUE (tenant, name) DEFERRABLE INITIALLY DEFERRED');
+    const [acme, umbrella] = [rooms.forTenants(['acme']), rooms.forTenants(['umbrella'])];
+    expect(await umbrella.query(KEYS)).toEqual(both('umbrella'));
+    await expect(acme.transaction((tx) => tx.query(statement))).rejects.toThrow();
+    expect(await acme.query(KEYS)).toEqual(both('acme'));
+    expect(await umbrella.transaction((tx) => tx.query(KEYS))).toEqual(both('umbrella'));
+  });
+
   it('are visible and writable only for statements of their tenant', async () => {
     const acme = rooms.forTenants(['acme']);
     expect(await acme.query(KEYS)).toEqual(both('acme'));

@@ -128,7 +128,7 @@ export class OutboxRelay {
       // Keeps the lock during the pause, otherwise relays of other copies would work.
       if (records.length >= batchSize && source.restsAfterFullBatch !== false)
         await this.#loop.rest(performance.now() - startedAt);
-      await session.script(`${doneSql}; COMMIT`);
+      await session.commit(doneSql);
       return records.length;
     } catch (error) {
       await session.rollback();
