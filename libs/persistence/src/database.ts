@@ -262,18 +262,17 @@ export class Database implements TenantDatabase {
 
   #transaction<T>(work: (tx: Transaction) => Promise<T>, tenants: string): Promise<T> {
     return this.#lend(async (session) => {
-      let result: T;
       try {
         await session.begin(tenants);
-        result = await work(session);
+        const result = await work(session);
         if (session.failure !== undefined) throw session.failure;
+        await session.commit();
+        return result;
       } catch (error) {
         await session.rollback();
         // TypeORM's error quotes the parameters.
         throw error instanceof QueryFailedError ? error.driverError : error;
       }
-      await session.commit();
-      return result;
     }, tenants);
   }
 

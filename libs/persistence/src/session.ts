@@ -101,6 +101,7 @@ export class Session implements Transaction {
     // Known after the commit: otherwise the connection has the setting of before the transaction.
     this.#tenants.delete(this.#client);
     this.#tenantsOfTransaction = tenants;
+    // For longer than the transaction: the next one for the same tenants then sets nothing.
     const set = `SELECT set_config(${escapeLiteral(TENANTS_SETTING)}, ${escapeLiteral(tenants)}, false)`;
     return this.script<T>([begin, set, ...more].join(';'));
   }

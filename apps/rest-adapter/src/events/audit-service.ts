@@ -107,9 +107,10 @@ function endWithSession(
   if (reply.raw.destroyed) return;
   let readBefore = 0;
   const timer = setInterval(() => {
-    // An answer that the client does not take is not read either, so a paused download does not extend the session.
+    // An answer that the client does not take is not read either, so a paused download does not extend the session. Other
+    // requests read from the socket of a complete answer.
     const { bytesRead } = answer.socket;
-    const isUse = extendsSession && bytesRead > readBefore;
+    const isUse = extendsSession && !answer.complete && bytesRead > readBefore;
     readBefore = bytesRead;
     void Promise.resolve(request.checkAgain?.(isUse)).catch(() => answer.destroy());
   }, SESSION_CHECK_MS);

@@ -8,7 +8,7 @@ const END_OF_STATEMENT = /;\s*$/m;
 
 /**
  * Creates migrations from SQL files. Each file runs unchanged, in one transaction; a file `….indexes.sql` runs without one, as
- * {@link ConcurrentIndexes}, and each of its statements ends with its line. A released file is never edited; add
+ * {@link ConcurrentIndexes}, and each of its statements ends at the end of a line. A released file is never edited; add
  * another one instead.
  * @param folder the folder of the files, usually `new URL('.', import.meta.url)`
  * @param names file names of all migrations of the schema
