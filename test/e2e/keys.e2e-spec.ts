@@ -246,7 +246,7 @@ test('counters that differ from their ledger are listed, and are restored to its
     'SELECT counter_key FROM verification.attempt_counters WHERE subject_id IS NOT NULL',
   );
   expect(named).toEqual([{ counter_key: edited }]);
-  // The counter that was restored recognizes nobody.
+  // The restored counter has no recognized caller.
   expect(await database.query('SELECT FROM verification.recognized_callers')).toEqual([]);
 });
 

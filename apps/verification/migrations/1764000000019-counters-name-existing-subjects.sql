@@ -2,7 +2,7 @@
 -- removed it. So an id remains in a counter only if the subject exists and cannot be erased before the id is committed: the row of
 -- the subject is locked until then, and an erasure that waits for it sees the counter.
 -- A locked subject is skipped: waiting would reverse the order of locks, which is subjects before counters. The counter then gets
--- its subject from the enrolment that holds the lock, or from the next attempt.
+-- its subject from the next attempt, or from the pass of the service after its next start.
 CREATE FUNCTION verification.keep_id_of_existing_subject() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM

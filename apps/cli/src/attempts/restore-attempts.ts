@@ -42,33 +42,33 @@ WITH latest AS (
   ORDER BY attempt.number DESC
   LIMIT 1
 ), restored AS (
-INSERT INTO verification.attempt_counters AS counter (
-    tenant,
-    counter_key,${COLUMNS}
-)
-SELECT
-  $1,
-  $2,
-  number,
-  subject_id,
-  granted,
-  charged_lock,
-  charged_disable,
-  unrecognized,
-  remaining,
-  counted_at,
-  recognized_callers,
-  (state).*
-FROM latest
-WHERE state IS DISTINCT FROM NULL
-ON CONFLICT (tenant, counter_key) DO UPDATE
-  SET (${COLUMNS}
-  ) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1').replace(
-    'EXCLUDED.subject_id',
-    'COALESCE(EXCLUDED.subject_id, counter.subject_id)',
-  )}
+  INSERT INTO verification.attempt_counters AS counter (
+      tenant,
+      counter_key,${COLUMNS}
   )
-RETURNING attempt_count, subject_id, counter.recognized_callers, clock_timestamp() AS now
+  SELECT
+    $1,
+    $2,
+    number,
+    subject_id,
+    granted,
+    charged_lock,
+    charged_disable,
+    unrecognized,
+    remaining,
+    counted_at,
+    recognized_callers,
+    (state).*
+  FROM latest
+  WHERE state IS DISTINCT FROM NULL
+  ON CONFLICT (tenant, counter_key) DO UPDATE
+    SET (${COLUMNS}
+    ) = (SELECT ${COLUMNS.replaceAll(/\b([a-z]\w+)/g, 'EXCLUDED.$1').replace(
+      'EXCLUDED.subject_id',
+      'COALESCE(EXCLUDED.subject_id, counter.subject_id)',
+    )}
+    )
+  RETURNING attempt_count, subject_id, counter.recognized_callers, clock_timestamp() AS now
 ), unsealed AS (
   DELETE FROM verification.recognized_callers recognized
   USING restored

@@ -22,7 +22,7 @@ import { UnlockSubject } from './unlock-subject.use-case.js';
 const MISSING_KEYS_MS = 5_000;
 
 /** Milliseconds from one batch of the pass over locked counters without a subject to the next. */
-const UNNAMED_COUNTERS_MS = 5_000;
+const UNNAMED_COUNTERS_MS = 1_000;
 
 /** Milliseconds between two searches for erasures that were begun and are not complete. */
 const UNFINISHED_ERASURES_MS = 5_000;

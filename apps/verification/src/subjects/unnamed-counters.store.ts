@@ -9,21 +9,17 @@ const BATCH = 500;
 
 /** Most of these counters are decoys. */
 const FIND_TENANTS = `
-SELECT tenant, min(last_attempt_at) AS since
+SELECT DISTINCT tenant
 FROM verification.attempt_counters
-WHERE subject_id IS NULL AND GREATEST(locked_until, unrecognized_locked_until) > clock_timestamp()
-GROUP BY tenant`;
+WHERE subject_id IS NULL AND GREATEST(locked_until, unrecognized_locked_until) > clock_timestamp()`;
 
-/** An earlier credential has its subject in the counter, because the latest attempt wrote it. $1 tenant, $2 time, $3 subject and $4 kind before the first one, $5 rows */
-const FIND_ENROLLED_SINCE = `
+/** In the order of the primary key, so that no more rows are read than returned. $1 tenant, $2 subject and $3 kind before the first one, $4 rows */
+const FIND_CREDENTIALS = `
 SELECT subject_id, kind
 FROM verification.credentials
-WHERE tenant = $1
-  AND (subject_id, kind) > ($3, $4)
-  AND kind IN ('pin', 'knowledge')
-  AND enrolled_at >= $2
+WHERE tenant = $1 AND (subject_id, kind) > ($2, $3)
 ORDER BY subject_id, kind
-LIMIT $5`;
+LIMIT $4`;
 
 interface Position {
   readonly subject_id: string;
@@ -32,15 +28,14 @@ interface Position {
 
 interface Pass {
   readonly tenant: string;
-  readonly since: Date;
   readonly after: Position;
 }
 
 /**
- * Writes subjects into locked counters without one, so that the list of locked subjects has them: counters that began as decoys,
- * and whose subjects got a credential from a version that did not name them; and counters that were restored after they were
- * removed; and counters whose first attempt, during an enrolment, locked them. One pass after a start is enough, because the next
- * attempt names the subject too.
+ * Writes the subjects of credentials into the counters of tenants that have locked counters without a subject, because the list of
+ * locked subjects begins at counters. Such counters are decoys, and three others: one that began as a decoy before its subject got a
+ * credential from an older version; one that was removed and restored; and one that was locked by its first attempt while the row of
+ * the subject was locked. Runs once after each start, because the next attempt at a counter also writes its subject.
  */
 export class UnnamedCounters {
   #pending: readonly Pass[] | undefined;
@@ -57,15 +52,15 @@ export class UnnamedCounters {
    */
   async run(): Promise<void> {
     if (this.#pending === undefined) {
-      const found = await this.database.forAllTenants().query<Omit<Pass, 'after'>>(FIND_TENANTS);
+      const found = await this.database.forAllTenants().query<{ tenant: string }>(FIND_TENANTS);
       this.#pending = found.map((one) => ({ ...one, after: { subject_id: '', kind: '' } }));
     }
     const [pass, ...others] = this.#pending;
     if (pass === undefined) return;
-    const { tenant, since, after } = pass;
+    const { tenant, after } = pass;
     const database = this.database.forTenants([tenant]);
-    const params = [tenant, since, after.subject_id, after.kind, BATCH];
-    const rows = await database.query<{ subject_id: string; kind: Method }>(FIND_ENROLLED_SINCE, params);
+    const params = [tenant, after.subject_id, after.kind, BATCH];
+    const rows = await database.query<{ subject_id: string; kind: Method }>(FIND_CREDENTIALS, params);
     const keys = rows.map((row) => counterKeyOf(this.names.subjectKey(tenant, 'id', row.subject_id), row.kind));
     await database.query(NAME_SUBJECTS, [tenant, keys, rows.map((row) => row.subject_id)]);
     const last = rows.at(-1);
