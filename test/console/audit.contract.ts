@@ -14,6 +14,14 @@ export function auditing(rig: () => ConsoleRig): void {
     expect(await reads.count()).toBe(0);
     await page.getByLabel('Show reads of events').check();
     await reads.first().waitFor();
+    // What follows more reads than one view passes over is not stated to be nothing.
+    const onlyReads = { items: [], nextCursor: 'more' };
+    await page.route('**/v1/events?limit=*', (route) => route.fulfill({ json: onlyReads }));
+    await page.getByLabel('Show reads of events').uncheck();
+    await page.reload();
+    await page.getByText('None so far. There is more to show.').waitFor();
+    await page.getByRole('button', { name: 'Show more' }).waitFor();
+    await page.unroute('**/v1/events?limit=*');
     await page.getByLabel('Kind').selectOption('credential.unlocked');
     await page.getByRole('button', { name: 'Search' }).click();
     const event = page.getByRole('button', { name: 'Credential unlocked' });

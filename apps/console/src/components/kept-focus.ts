@@ -17,12 +17,21 @@ export function useKeptFocus(): void {
     const observer = new MutationObserver(() => {
       if (focused === undefined || focused.isConnected || document.activeElement !== document.body) return;
       focused = undefined;
-      focus(next.find((element) => element.isConnected));
+      focus(next.find((element) => element.isConnected && !element.matches(':disabled')));
     });
+    const onBlur = ({ target, relatedTarget }: FocusEvent): void => {
+      if (relatedTarget !== null) return;
+      // After the removal that may have caused it. A click beside all controls leaves the element without a removal.
+      queueMicrotask(() => {
+        if (focused === target && focused?.isConnected && document.activeElement === document.body) focused = undefined;
+      });
+    };
     document.addEventListener('focusin', onFocus);
+    document.addEventListener('focusout', onBlur);
     observer.observe(document.body, { childList: true, subtree: true });
     return () => {
       document.removeEventListener('focusin', onFocus);
+      document.removeEventListener('focusout', onBlur);
       observer.disconnect();
     };
   }, []);

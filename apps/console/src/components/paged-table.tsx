@@ -20,7 +20,7 @@ interface PagedTableProps<Row> {
 }
 
 /** A list of the API, page by page. */
-export function PagedTable<Row>({ queryKey, load, ...table }: PagedTableProps<Row>) {
+export function PagedTable<Row>({ queryKey, load, empty, ...table }: PagedTableProps<Row>) {
   const { data, error, hasNextPage, fetchNextPage, isFetching, refetch } = useInfiniteQuery({
     queryKey,
     initialPageParam: undefined as string | undefined,
@@ -32,7 +32,13 @@ export function PagedTable<Row>({ queryKey, load, ...table }: PagedTableProps<Ro
   return (
     <>
       <ProblemAlert error={error} retry={() => void refetch()} />
-      {data !== undefined && <DataTable {...table} rows={data.pages.flatMap(({ items }) => items)} />}
+      {data !== undefined && (
+        <DataTable
+          {...table}
+          empty={hasNextPage ? texts.noneYet : (empty ?? texts.none)}
+          rows={data.pages.flatMap(({ items }) => items)}
+        />
+      )}
       {hasNextPage && (
         <Button variant="default" mt="md" loading={isFetching} onClick={() => void fetchNextPage()}>
           {texts.more}

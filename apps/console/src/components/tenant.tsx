@@ -91,7 +91,7 @@ function TenantField({ names }: { readonly names: readonly string[] }) {
           list="tenant-names"
           onChange={(event) => setTyped(event.currentTarget.value)}
         />
-        <Button type="submit" variant="default" disabled={couldBeNumber(typed) && !names.includes(typed)}>
+        <Button type="submit" variant="default" disabled={couldBeNumber(typed) && !names.includes(typed.trim())}>
           {texts.tenant.apply}
         </Button>
       </Group>

@@ -9,6 +9,8 @@ export const en = {
   navigation: 'Pages',
   loading: 'Loading…',
   none: 'none',
+  /** Of a list that has more than was read. */
+  noneYet: 'None so far. There is more to show.',
   more: 'Show more',
   refresh: 'Refresh',
   close: 'Close',
