@@ -18,7 +18,7 @@ import { keepInFlight, latency } from './figures.js';
 /**
  * The same round trip as `kafka-round-trip.ts` over the product's bus: a message, validated on arrival, to a handler of
  * a Nest application, and its reply to the address of the client. Client and handler have a broker connection each.
- * Arguments: brokers, seconds, in flight, copies of each partition, linger in milliseconds. Prints round trips per second and milliseconds.
+ * Arguments: brokers, seconds, in flight, copies of each partition. Prints round trips per second and milliseconds.
  */
 class EchoRequested extends Message {
   static readonly type = 'bench.echo-requested.v1';
@@ -51,7 +51,7 @@ class Echo {
 @Module({ controllers: [Echo] })
 class EchoModule {}
 
-const [brokers = '', seconds = '10', inFlight = '50', replication = '1', lingerMs = '50'] = process.argv.slice(2);
+const [brokers = '', seconds = '10', inFlight = '50', replication = '1'] = process.argv.slice(2);
 const topicPrefix = `bench-${randomBytes(6).toString('hex')}.`;
 const open = (): Broker =>
   createBroker({
@@ -59,7 +59,6 @@ const open = (): Broker =>
     clientId: 'bench',
     topicPrefix,
     replication: Number(replication),
-    lingerMs: Number(lingerMs),
   });
 const onFatal = (error: Error): never => {
   throw error;

@@ -44,7 +44,6 @@ export function kafkaOptions(name: string, settings: BusSettings): KafkaOptions 
     ...(settings.AUDIT_RETENTION_DAYS > 0 ? { factRetentionMs: settings.AUDIT_RETENTION_DAYS * DAY_MS } : {}),
     storedFactRetentionMs: settings.FACTS_RETENTION_HOURS * HOUR_MS,
     security: kafkaSecurity(settings),
-    lingerMs: settings.SEND_LINGER_MS,
     sessionTimeoutMs: settings.GROUP_SESSION_TIMEOUT_MS,
     silenceMs: settings.CONSUMER_SILENCE_SECONDS * 1000,
   };

@@ -113,14 +113,6 @@ export class BusSettings extends HttpSettings {
   AUDIT_RETENTION_DAYS: number = 0;
 
   @Meaning(
-    'Longest time that a record waits for others to share a batch, only while the processors of the machine are busy; 0 disables batching by time',
-  )
-  @IsInt()
-  @Min(0)
-  @Max(1000)
-  SEND_LINGER_MS: number = 50;
-
-  @Meaning(
     'A copy that sends no heartbeat for this long loses its partitions. Must lie within `group.min.session.timeout.ms` (6000 unless changed) and `group.max.session.timeout.ms` of the broker',
   )
   @IsInt()

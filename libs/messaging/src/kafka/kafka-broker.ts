@@ -13,7 +13,6 @@ import {
 import { brokerUnavailable } from '../request-reply/bus-errors.js';
 import { acceptLoss } from './admin/accept-loss.js';
 import { BatchSender } from './producer/batch-sender.js';
-import { ProcessorLoad } from './producer/processor-load.js';
 import { BrokerClock } from './broker-clock.js';
 import { GroupConsumer } from './consumer/group-consumer.js';
 import { BrokerHealth } from './health.js';
@@ -27,9 +26,6 @@ import { Mutex } from '../consumption/poison-quarantine.js';
 
 const LOOP_BACK = 'loop-back';
 const LOOP_BACK_LIMIT_MS = 20_000;
-
-/** Too short for a caller to notice, and only used under load; see BatchSender. */
-const DEFAULT_LINGER_MS = 50;
 
 /** The broker on Apache Kafka. Connects on first use. */
 export class KafkaBroker extends Broker {
@@ -57,14 +53,11 @@ export class KafkaBroker extends Broker {
         this.#warned.add(line);
       },
     };
-    const load = new ProcessorLoad();
     const sender = (): BatchSender =>
       new BatchSender({
         producer: () => this.#client.producer(),
         health: this.#health,
         clock: this.#clock,
-        lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
-        isBusy: () => load.isBusy(),
         clusterName: (topic) => this.#names.inCluster(topic),
         listTopics: async () => new Set(await this.#client.withAdmin((admin) => admin.listTopics())),
         isEphemeral: isReplyTopic,

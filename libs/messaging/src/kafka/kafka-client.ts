@@ -11,8 +11,6 @@ export interface KafkaOptions {
   readonly topicPrefix?: string;
   /** Partitions of new topics of kinds `command` and `fact`. Default 6; those of kind `state` have 1. */
   readonly partitions?: number;
-  /** The longest time that a record waits for others under load, in milliseconds. Default 50; 0: none. */
-  readonly lingerMs?: number;
   /** Replicas of each partition of new topics. Default 1; use 3 on a cluster. */
   readonly replication?: number;
   /** A member without a heartbeat for this long has left its group, in milliseconds. Default 10,000. */

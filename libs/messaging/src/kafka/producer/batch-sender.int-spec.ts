@@ -34,7 +34,7 @@ async function endOfTopic(): Promise<number> {
 }
 
 /** A sender on a real producer that writes batches with a record of the tenant `held` only after `release`. */
-function open(lingerMs: number, isBusy = true) {
+function open() {
   const client = new KafkaClient({ brokers, clientId: 'batch-sender' });
   const batches: string[][] = [];
   const gates: (() => void)[] = [];
@@ -52,8 +52,6 @@ function open(lingerMs: number, isBusy = true) {
     producer: () => gated(client.producer()),
     health,
     clock: new BrokerClock(),
-    lingerMs,
-    isBusy: () => isBusy,
     clusterName: (topic) => topic,
     listTopics: async () => new Set(await client.withAdmin((admin) => admin.listTopics())),
     isEphemeral: () => false,
@@ -74,7 +72,7 @@ describe('BatchSender', () => {
   });
 
   it('writes the records of a tenant while a batch of another tenant is in flight', async () => {
-    const { sender, release } = open(0);
+    const { sender, release } = open();
     let isWritten = false;
     const held = sender.send(recordOf('held')).then(() => (isWritten = true));
     await turn();
@@ -86,7 +84,7 @@ describe('BatchSender', () => {
   });
 
   it('has one batch of a tenant in flight at a time, so that its records keep their order', async () => {
-    const { sender, batches, release } = open(0);
+    const { sender, batches, release } = open();
     const sent = [sender.send(recordOf('held', '1'))];
     while (batches.length === 0) await turn();
     sent.push(sender.send(recordOf('held', '2')), sender.send(recordOf('held', '3')));
@@ -100,7 +98,7 @@ describe('BatchSender', () => {
   });
 
   it('writes waiting records on close, and rejects records after it', async () => {
-    const { sender, batches, release } = open(0);
+    const { sender, batches, release } = open();
     const sent = [sender.send(recordOf('held', '1'))];
     while (batches.length === 0) await turn();
     sent.push(sender.send(recordOf('held', '2')));
@@ -113,7 +111,7 @@ describe('BatchSender', () => {
   });
 
   it('rejects a record above the limit of the broker at once, writes the others, and stays healthy', async () => {
-    const { sender, batches, health } = open(0);
+    const { sender, batches, health } = open();
     const failed = jest.spyOn(health, 'failed');
     const above = 'x'.repeat(2 * 1024 * 1024);
     const before = await endOfTopic();
@@ -137,7 +135,7 @@ describe('BatchSender', () => {
   });
 
   it('writes records that are too large only together', async () => {
-    const { sender, health } = open(0);
+    const { sender, health } = open();
     const failed = jest.spyOn(health, 'failed');
     const half = 'x'.repeat(600 * 1024);
     const before = await endOfTopic();
@@ -145,41 +143,6 @@ describe('BatchSender', () => {
     await Promise.all([sender.send(recordOf('large', half)), sender.send(recordOf('large', half))]);
     expect((await endOfTopic()) - before).toBe(4);
     expect(failed).not.toHaveBeenCalled();
-    await sender.close();
-  });
-
-  it('ends the linger at the first record of another tenant', async () => {
-    // Far longer than the test: only a full batch or a new tenant ends the linger.
-    const lingerMs = 600_000;
-    const { sender, batches } = open(lingerMs);
-    // Many records per millisecond, so lingering is worthwhile from now on. Without a tenant, so that none counts as
-    // new.
-    await Promise.all(Array.from({ length: 50 }, (_, n) => sender.send(recordOf('', String(n)))));
-    let isOver = false;
-    let next = 0;
-    const gathering: Promise<void>[] = [];
-    // One more record in each turn, so that no pause ends the linger either. Twelve fill the batch.
-    const feed = async (): Promise<void> => {
-      while (!isOver && next < 11) {
-        gathering.push(sender.send(recordOf('', `more ${next++}`)));
-        await turn();
-      }
-    };
-    const fed = feed();
-    await turn();
-    await sender.send(recordOf('quiet'));
-    isOver = true;
-    await Promise.all([fed, ...gathering]);
-    const withQuiet = batches.find((batch) => batch.includes('quiet v'));
-    expect(withQuiet?.length).toBeLessThan(11);
-    await sender.close();
-  });
-
-  it('lets no record wait while a processor is idle, however many are expected', async () => {
-    // Far longer than the test.
-    const { sender } = open(600_000, false);
-    await Promise.all(Array.from({ length: 50 }, (_, n) => sender.send(recordOf('', String(n)))));
-    await sender.send(recordOf('', 'alone'));
     await sender.close();
   });
 });

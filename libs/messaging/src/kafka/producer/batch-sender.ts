@@ -14,17 +14,6 @@ import { isTooLarge, kafkaErrorType, UNKNOWN_TOPIC } from '../kafka-client.js';
 const SEND_LIMIT_MS = 8_000;
 /** Records in a batch, at most: kafkajs groups a batch by partition in quadratic time. */
 const MAX_BATCH = 400;
-/**
- * A batch of this size is sent at once: smaller requests cost the broker, its readers and this process more per record.
- */
-const FULL_BATCH = 12;
-/** A pause of this length, in milliseconds, ends the linger. */
-const GATHER_PAUSE_MS = 15;
-/**
- * The maximum number of batches sent without a linger after lingers gathered nothing several times in a row. So fewer
- * than one in a thousand requests of a sequential client waits in vain.
- */
-const MAX_LINGER_SKIPS = 1023;
 /** Batches in flight, at most; each has other tenants. With more of them every batch would be small. */
 const MAX_BATCHES_IN_FLIGHT = 3;
 /** Names of deleted reply topics in the cache. */
@@ -44,10 +33,6 @@ export interface BatchSenderOptions {
   readonly health: BrokerHealth;
   /** Updated by every send. */
   readonly clock: BrokerClock;
-  /** The longest time that a record waits for others, in milliseconds. 0: none. */
-  readonly lingerMs: number;
-  /** Whether the processors of the machine are busy: only then does a record wait for others. */
-  readonly isBusy: () => boolean;
   /** The name of a topic in the cluster. */
   readonly clusterName: (topic: string) => string;
   /** Names of all topics in the cluster. */
@@ -59,8 +44,9 @@ export interface BatchSenderOptions {
 /**
  * Writes records, keeping the order of the calls per tenant. Each tenant has one batch in flight at a time, and its
  * records that arrive during it form its next batch: one send per record costs two thirds of the throughput. A tenant
- * without a batch in flight does not wait for the batch of another tenant, neither to fill nor to be written. When more
- * records wait than a batch takes, the batch is filled in fair order.
+ * without a batch in flight does not wait for the batch of another tenant. A record never waits for records that may come:
+ * under load the batch in flight is what others gather behind. When more records wait than a batch takes, the batch is filled in
+ * fair order.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
@@ -76,21 +62,7 @@ export class BatchSender {
   #failures = 0;
   /** Resumes the loop that sends waiting records. */
   #wake: (() => void) | undefined;
-  #lastWrite = 0;
-  /** Records per millisecond since the last write: an estimate of how many will arrive. */
-  #recordsPerMs = 0;
-  /** Batches still to be sent without a linger, and the number after the last useless linger. */
-  #lingersToSkip = 0;
-  #skipsAfterUseless = 0;
-  /** Ends the linger early. */
-  #endLinger: (() => void) | undefined;
   readonly #missingTopics = new LRUCache<string, true>({ max: MAX_MISSING_TOPICS });
-  /** Tenants with records in the last batch. */
-  #lastTenants: ReadonlySet<string> = new Set();
-  /** A tenant without records in the last batch is waiting: the next batch is sent at once. */
-  #hasNewcomer = false;
-  /** When a batch was last sent at once for a new tenant, on the clock of `performance`. */
-  #newcomerAt = -Infinity;
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
@@ -102,27 +74,15 @@ export class BatchSender {
     const tenant = records[0] === undefined ? '' : requesterOf(records[0]).tenant;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, tenant, since: Date.now(), resolve, reject });
-      this.#noteNewcomer(tenant);
       // Deferred, so that other sends of this turn of the event loop join the batch.
       this.#running ??= new Promise<void>((done) => setImmediate(done)).then(() => this.#sendWaiting());
-      if (this.#waiting.length >= FULL_BATCH || this.#hasNewcomer) this.#endLinger?.();
       this.#wake?.();
     });
-  }
-
-  /** At most once per linger, so that many quiet tenants together still fill their batches. */
-  #noteNewcomer(tenant: string): void {
-    if (tenant === '' || this.#hasNewcomer || this.#lastTenants.has(tenant)) return;
-    const now = performance.now();
-    if (now - this.#newcomerAt < this.#options.lingerMs) return;
-    this.#newcomerAt = now;
-    this.#hasNewcomer = true;
   }
 
   /** Sends what waits, then disconnects. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#endLinger?.();
     await this.#running;
     await this.#reset();
   }
@@ -134,7 +94,6 @@ export class BatchSender {
         this.#wake = undefined;
         continue;
       }
-      await this.#linger();
       const calls = this.#takeBatch();
       const tenants = new Set(calls.map(({ tenant }) => tenant));
       this.#batchesInFlight++;
@@ -201,50 +160,8 @@ export class BatchSender {
     }
   }
 
-  /**
-   * Waits for more records: until the batch is full, until no record has come for a while, and `lingerMs` at most. Does
-   * not wait while a processor is idle, nor when no second record is expected. After a linger that gathered nothing, as for
-   * a sequential client, the next ones are skipped.
-   */
-  async #linger(): Promise<void> {
-    const { lingerMs } = this.#options;
-    const before = this.#waiting.length;
-    const began = performance.now();
-    const canLinger = before < FULL_BATCH && !this.#hasNewcomer && !this.#closed;
-    const isExpected = this.#recordsPerMs * lingerMs >= 1;
-    if (canLinger && isExpected && this.#options.isBusy() && --this.#lingersToSkip < 0) {
-      const end = began + lingerMs;
-      for (let previous = 0; previous < this.#waiting.length && this.#waiting.length < FULL_BATCH && !this.#closed;) {
-        previous = this.#waiting.length;
-        const remainingMs = Math.min(GATHER_PAUSE_MS, end - performance.now());
-        if (remainingMs <= 0) break;
-        await this.#pauseFor(remainingMs);
-        if (this.#hasNewcomer) break;
-      }
-      const isUseless = this.#waiting.length === before;
-      this.#skipsAfterUseless = isUseless ? Math.min(MAX_LINGER_SKIPS, this.#skipsAfterUseless * 2 + 1) : 0;
-      this.#lingersToSkip = this.#skipsAfterUseless;
-    }
-    const now = performance.now();
-    this.#recordsPerMs = this.#waiting.length / Math.max(1, now - this.#lastWrite);
-    this.#lastWrite = now;
-  }
-
-  /** Ends early when the batch is full, and when the sender is closed. */
-  async #pauseFor(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#endLinger = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#endLinger = undefined;
-  }
-
   /** Takes calls of tenants without a batch in flight. */
   #takeBatch(): Call[] {
-    this.#hasNewcomer = false;
     let calls = this.#waiting.filter(({ tenant }) => !this.#busyTenants.has(tenant));
     if (calls.length > 1 && calls.reduce((sum, { records }) => sum + records.length, 0) > MAX_BATCH) {
       // By tenant only: records of one key keep their order, because a key belongs to one tenant.
@@ -258,7 +175,6 @@ export class BatchSender {
       batch.add(call);
     }
     this.#waiting = this.#waiting.filter((call) => !batch.has(call));
-    this.#lastTenants = new Set([...batch].map(({ tenant }) => tenant));
     return [...batch];
   }
 
