@@ -30,6 +30,6 @@ RUN mkdir -m 1777 /var/lib/log-signer
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "require(process.env.OPS_TLS === 'true' ? 'https' : 'http').get({ port: process.env.OPS_PORT || 9464, path: '/health/ready', rejectUnauthorized: false }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
-# As many threads as the container has cores, before Node has started any.
-ENTRYPOINT ["node", "--require", "./tools/process.cjs"]
+# As many threads as the container has cores, before Node has started any; the flags of tools/node-flags.cjs.
+ENTRYPOINT ["node", "--single-threaded-gc", "--require", "./tools/process.cjs"]
 CMD ["dist/bin/cli.js", "--help"]

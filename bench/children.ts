@@ -1,12 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The folder of the build: this file runs from there. */
 const DIST = dirname(dirname(fileURLToPath(import.meta.url)));
-/** The preload with which `npm run service` and the image start a service. */
-const SET_UP = ['--require', join(dirname(DIST), 'tools', 'process.cjs')];
+const TOOLS = join(dirname(DIST), 'tools');
+/** The flags and the preload with which `npm run service` and the image start a service. */
+const SET_UP = [
+  ...(createRequire(import.meta.url)(join(TOOLS, 'node-flags.cjs')) as string[]),
+  '--require',
+  join(TOOLS, 'process.cjs'),
+];
 const READY_WITHIN_MS = 60_000;
 
 /** Runs a bench program to its end and reads the JSON that it prints. */

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '@countersign/testing';
@@ -6,7 +7,11 @@ import { eventually } from '@countersign/testing';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** As `npm run service` and the image start it. */
-const SET_UP = join(root, 'tools', 'process.cjs');
+const SET_UP = [
+  ...(createRequire(import.meta.url)('../tools/node-flags.cjs') as string[]),
+  '--require',
+  join(root, 'tools', 'process.cjs'),
+];
 
 const START_LIMIT_MS = 90_000;
 const STOP_LIMIT_MS = 30_000;
@@ -36,7 +41,7 @@ export class Program {
     const main = join(root, 'dist', 'bin', `${name}.js`);
     // Only these variables: other settings in the environment of the test run must not reach the product.
     const inherited = Object.fromEntries(['PATH', 'HOME', 'TMPDIR'].map((key) => [key, process.env[key]]));
-    this.#child = spawn(process.execPath, ['--require', SET_UP, main], {
+    this.#child = spawn(process.execPath, [...SET_UP, main], {
       cwd: root,
       env: { ...inherited, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

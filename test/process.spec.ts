@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -19,6 +20,14 @@ describe('the process of a service', () => {
     const env = { ...process.env, UV_THREADPOOL_SIZE: '3' };
     const { stdout } = spawnSync(process.execPath, ['--require', setUp, '-e', PROGRAM], { env, encoding: 'utf8' });
     expect(stdout.trim()).toBe('3');
+  });
+
+  it('has the same flags however it is started', () => {
+    const flags = createRequire(import.meta.url)('../tools/node-flags.cjs') as string[];
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+    for (const name of ['start', 'dev', 'service']) expect(scripts[name]).toContain(`node ${flags.join(' ')} tools/`);
+    const entry = `ENTRYPOINT ["node", ${flags.map((flag) => `"${flag}", `).join('')}"--require"`;
+    expect(readFileSync('Dockerfile', 'utf8')).toContain(entry);
   });
 });
 
