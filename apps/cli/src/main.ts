@@ -1,32 +1,49 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { DEFAULT_LOG_ORIGIN } from '@countersign/contracts';
-import { acceptKeyLoss } from './keys/accept-key-loss.js';
-import { acceptLoss } from './groups/accept-loss.js';
-import { examineInstallation, type ReportOptions } from './doctor/doctor.js';
-import { createSecrets } from './keys/create-secrets.js';
-import {
-  type ListOptions,
-  listDeadLetters,
-  replayDeadLetters,
-  type ReplayOptions,
-  showDeadLetter,
-} from './dead-letters/dead-letters.js';
-import { keyStatus, rewrapAll, rotateKeys, showPublicKeys, useKey } from './keys/keys.js';
-import { checkAttempts } from './attempts/check-attempts.js';
-import { rekeyAll } from './keys/rekey.js';
-import { restoreAttempts } from './attempts/restore-attempts.js';
-import { replayAttempts, type ReplayAttemptsOptions } from './attempts/replay/replay-attempts.js';
-import { type StoreOptions, withStore } from './terminal/with-store.js';
-import { exportFile } from './subjects/export-file.js';
+import { type Broker } from '@countersign/messaging';
+import { type ReplayAttemptsOptions } from './attempts/replay/replay-attempts.js';
+import { type ListOptions, type ReplayOptions } from './dead-letters/dead-letters.js';
+import { type SimulatedCall } from './demo/simulate-call.js';
+import { type ReportOptions } from './doctor/doctor.js';
 import { addEventCommands } from './events/event-commands.js';
+import { type SecretsOptions } from './keys/create-secrets.js';
 import { addLogCommands } from './log/log-commands.js';
-import { importFile, type ImportFileOptions } from './subjects/import-file.js';
+import { type ImportFileOptions } from './subjects/import-file.js';
 import { type ApiOptions } from './subjects/rest-api.js';
-import { showDemo } from './demo/show-demo.js';
-import { simulate, type SimulatedCall } from './demo/simulate-call.js';
-import { withBroker } from './terminal/with-broker.js';
-import { reportFault, toTerminal } from './terminal/terminal.js';
+import { reportFault, toTerminal, type Write } from './terminal/terminal.js';
+import { type Store, type StoreOptions } from './terminal/with-store.js';
+
+/**
+ * The modules of the commands. An action imports its own when it runs, because all of them together load TypeORM and the
+ * settings of every service, which takes longer than most commands.
+ */
+const modules = {
+  acceptKeyLoss: () => import('./keys/accept-key-loss.js'),
+  acceptLoss: () => import('./groups/accept-loss.js'),
+  checkAttempts: () => import('./attempts/check-attempts.js'),
+  createSecrets: () => import('./keys/create-secrets.js'),
+  deadLetters: () => import('./dead-letters/dead-letters.js'),
+  doctor: () => import('./doctor/doctor.js'),
+  exportFile: () => import('./subjects/export-file.js'),
+  importFile: () => import('./subjects/import-file.js'),
+  keys: () => import('./keys/keys.js'),
+  rekey: () => import('./keys/rekey.js'),
+  replayAttempts: () => import('./attempts/replay/replay-attempts.js'),
+  restoreAttempts: () => import('./attempts/restore-attempts.js'),
+  showDemo: () => import('./demo/show-demo.js'),
+  simulateCall: () => import('./demo/simulate-call.js'),
+};
+
+async function withBroker(command: (broker: Broker, write: Write) => Promise<void>): Promise<void> {
+  const terminal = await import('./terminal/with-broker.js');
+  await terminal.withBroker(process.env, command);
+}
+
+async function withStore(options: StoreOptions, command: (store: Store, write: Write) => Promise<void>): Promise<void> {
+  const terminal = await import('./terminal/with-store.js');
+  await terminal.withStore(process.env, options, command);
+}
 
 const program = new Command('countersign')
   .description('Caller identity verification for AI voice agents')
@@ -36,7 +53,9 @@ program
   .command('demo')
   .description('show how to try the demo that npm start created, with its password, API key and PIN')
   .option('--data-dir <folder>', 'the DATA_DIR of npm start', process.env['DATA_DIR'] || './data')
-  .action((options: { dataDir: string }) => reportFault(() => showDemo(options.dataDir, toTerminal)));
+  .action((options: { dataDir: string }) =>
+    reportFault(async () => (await modules.showDemo()).showDemo(options.dataDir, toTerminal)),
+  );
 
 program
   .command('doctor')
@@ -50,6 +69,7 @@ program
   .option('--json', 'as JSON')
   .action(async (options: ReportOptions) => {
     await reportFault(async () => {
+      const { examineInstallation } = await modules.doctor();
       process.exitCode = await examineInstallation(process.env, options, toTerminal);
     });
     // A server that hangs must not keep the command alive. Standard output is written first.
@@ -62,8 +82,8 @@ program
   .command('create <folder>')
   .description('create the secrets that the folder lacks, one file each, readable by the owner only; never overwrites')
   .option('--log-origin <origin>', 'LOG_ORIGIN of the services, for the key of the audit log', DEFAULT_LOG_ORIGIN)
-  .action((folder: string, options: Parameters<typeof createSecrets>[1]) =>
-    reportFault(() => createSecrets(folder, options)),
+  .action((folder: string, options: SecretsOptions) =>
+    reportFault(async () => (await modules.createSecrets()).createSecrets(folder, options)),
   );
 
 const deadLetters = program
@@ -75,12 +95,14 @@ deadLetters
   .option('--json', 'as JSON')
   .option('--since <time>', 'only from this time on, ISO 8601')
   .action((options: ListOptions) =>
-    withBroker(process.env, (broker, write) => listDeadLetters(broker, options, write)),
+    withBroker(async (broker, write) => (await modules.deadLetters()).listDeadLetters(broker, options, write)),
   );
 deadLetters
   .command('show <id>')
   .description('show one dead letter, and whether its record still exists')
-  .action((id: string) => withBroker(process.env, (broker, write) => showDeadLetter(broker, id, write)));
+  .action((id: string) =>
+    withBroker(async (broker, write) => (await modules.deadLetters()).showDeadLetter(broker, id, write)),
+  );
 deadLetters
   .command('replay [id]')
   .description('send the record of a dead letter again; every group of its topic receives it')
@@ -90,7 +112,7 @@ deadLetters
   .option('--since <time>', 'with --all: only from this time on, ISO 8601')
   .option('--dry-run', 'send nothing and show what would be sent')
   .action((id: string | undefined, options: ReplayOptions) =>
-    withBroker(process.env, (broker, write) => replayDeadLetters(broker, id, options, write)),
+    withBroker(async (broker, write) => (await modules.deadLetters()).replayDeadLetters(broker, id, options, write)),
   );
 
 program
@@ -100,7 +122,7 @@ program
   .description('let a group continue that ended with RECORDS_LOST; its service must not run')
   .option('--dry-run', 'change nothing and show what would change')
   .action((group: string, options: { dryRun?: true }) =>
-    withBroker(process.env, (broker, write) => acceptLoss(broker, group, options, write)),
+    withBroker(async (broker, write) => (await modules.acceptLoss()).acceptLoss(broker, group, options, write)),
   );
 
 const dataDir = [
@@ -115,23 +137,31 @@ keys
   .command('status')
   .description('count the rows that each key encrypts')
   .option(...dataDir)
-  .action((options: StoreOptions) => withStore(process.env, options, keyStatus));
+  .action((options: StoreOptions) =>
+    withStore(options, async (store, write) => (await modules.keys()).keyStatus(store, write)),
+  );
 keys
   .command('rotate')
   .description('add a new key to the file of the keyring, which encrypts from then on')
   .option(...keyFile)
   .option('--last', 'add a key that only decrypts: for copies that are restarted one after the other')
-  .action((options: { file?: string; last?: true }) => reportFault(() => rotateKeys(process.env, options, toTerminal)));
+  .action((options: { file?: string; last?: true }) =>
+    reportFault(async () => (await modules.keys()).rotateKeys(process.env, options, toTerminal)),
+  );
 keys
   .command('use <id>')
   .description('let a key of the file encrypt')
   .option(...keyFile)
-  .action((id: string, options: { file?: string }) => reportFault(() => useKey(process.env, id, options, toTerminal)));
+  .action((id: string, options: { file?: string }) =>
+    reportFault(async () => (await modules.keys()).useKey(process.env, id, options, toTerminal)),
+  );
 keys
   .command('rewrap')
   .description('encrypt every row under the first key; can be stopped and run again while verifications continue')
   .option(...dataDir)
-  .action((options: StoreOptions) => withStore(process.env, options, rewrapAll));
+  .action((options: StoreOptions) =>
+    withStore(options, async (store, write) => (await modules.keys()).rewrapAll(store, write)),
+  );
 
 keys
   .command('rekey')
@@ -139,21 +169,25 @@ keys
   .option(...dataDir)
   .option('--no-wait', 'do not wait until the old key can be removed, but show when that is')
   .action((options: StoreOptions & { wait: boolean }) =>
-    withStore(process.env, options, (store, write) => rekeyAll(store, options, write)),
+    withStore(options, async (store, write) => (await modules.rekey()).rekeyAll(store, options, write)),
   );
 
 keys
   .command('public')
   .description('print RECEIPT_PUBLIC_KEYS, which the adapters need, from RECEIPT_KEYS')
   .option('--file <file>', 'the file of RECEIPT_KEYS; default: RECEIPT_KEYS_FILE')
-  .action((options: { file?: string }) => reportFault(() => showPublicKeys(process.env, options, toTerminal)));
+  .action((options: { file?: string }) =>
+    reportFault(async () => (await modules.keys()).showPublicKeys(process.env, options, toTerminal)),
+  );
 keys
   .command('accept-loss <setting>')
   .description('show what is lost with a key; with --yes, let services start with another key')
   .option(...dataDir)
   .option('--yes', 'accept the loss; verification, rate-limit and webhooks must not run')
   .action((setting: string, options: StoreOptions & { yes?: true }) =>
-    withStore(process.env, options, (store, write) => acceptKeyLoss(store, setting, options, write)),
+    withStore(options, async (store, write) =>
+      (await modules.acceptKeyLoss()).acceptKeyLoss(store, setting, options, write),
+    ),
   );
 
 const api = {
@@ -167,13 +201,17 @@ attempts
   .command('check')
   .description('compare every counter with the ledger of attempts; exit code 1 when one differs')
   .option(...dataDir)
-  .action((options: StoreOptions) => withStore(process.env, options, checkAttempts));
+  .action((options: StoreOptions) =>
+    withStore(options, async (store, write) => (await modules.checkAttempts()).checkAttempts(store, write)),
+  );
 attempts
   .command('restore <tenant> <reference>')
   .description('restore a counter that differs from its ledger; tenant and reference as attempts check shows them')
   .option(...dataDir)
   .action((tenant: string, reference: string, options: StoreOptions) =>
-    withStore(process.env, options, (store, write) => restoreAttempts(store, tenant, reference, write)),
+    withStore(options, async (store, write) =>
+      (await modules.restoreAttempts()).restoreAttempts(store, tenant, reference, write),
+    ),
   );
 attempts
   .command('replay')
@@ -188,8 +226,10 @@ attempts
   .option(...api.keyFile)
   .action(({ topic, ...options }: ReplayAttemptsOptions & { topic?: true }) =>
     topic
-      ? withBroker(process.env, (broker, write) => replayAttempts(process.env, options, write, broker))
-      : reportFault(() => replayAttempts(process.env, options, toTerminal)),
+      ? withBroker(async (broker, write) =>
+          (await modules.replayAttempts()).replayAttempts(process.env, options, write, broker),
+        )
+      : reportFault(async () => (await modules.replayAttempts()).replayAttempts(process.env, options, toTerminal)),
   );
 
 program
@@ -206,6 +246,7 @@ program
   .option('--department <name>', 'department to transfer to; default: the first of the policy')
   .action(async (options: Omit<SimulatedCall, 'password' | 'pin'>) => {
     const { SIMULATE_PASSWORD: password = '', SIMULATE_PIN: pin = '' } = process.env;
+    const { simulate } = await modules.simulateCall();
     await simulate({ ...options, password, pin });
   });
 
@@ -224,6 +265,7 @@ subjects
   .option('--restart', 'begin again instead of continuing an interrupted import')
   .action((file: string, options: ImportFileOptions) =>
     reportFault(async () => {
+      const { importFile } = await modules.importFile();
       if (!(await importFile(process.env, file, options, toTerminal))) process.exitCode = 1;
     }),
   );
@@ -234,7 +276,7 @@ subjects
   .option(...api.url)
   .option(...api.keyFile)
   .action((file: string | undefined, options: ApiOptions) =>
-    reportFault(() => exportFile(process.env, file, options, toTerminal)),
+    reportFault(async () => (await modules.exportFile()).exportFile(process.env, file, options, toTerminal)),
   );
 
 addLogCommands(program, process.env, toTerminal);

@@ -4,12 +4,17 @@ import { refusedSetting } from '../terminal/terminal.js';
 
 const DATABASE_HOST = 'postgres:5432';
 
+export interface SecretsOptions {
+  /** LOG_ORIGIN of the services. */
+  readonly logOrigin: string;
+}
+
 /**
  * Creates the files that `docker-compose.yml` mounts: the secrets of the product, the password of the database, and its URL.
  * Prints their names and never a value. Only the owner can read them, so the containers run as their owner.
  * @throws ServiceError SETTINGS_INVALID that names the folder, if it or a file in it belongs to another user
  */
-export async function createSecrets(folder: string, options: { readonly logOrigin: string }): Promise<void> {
+export async function createSecrets(folder: string, options: SecretsOptions): Promise<void> {
   const names = await createMissing(folder, options.logOrigin).catch((error: unknown) => {
     const { code, message } = error as NodeJS.ErrnoException;
     throw refusedSetting(

@@ -2,8 +2,11 @@ import { type Command } from 'commander';
 import { type Environment, ServiceError } from '@countersign/runtime';
 import { type Write } from '../terminal/terminal.js';
 import { EXIT_CODES } from './damage.js';
-import { logVerify, type LogOptions, type LogVerifyOptions } from './log-verify.js';
-import { keepCheckpoint, proveEvent } from './log-witness.js';
+import { type LogOptions, type LogVerifyOptions } from './log-verify.js';
+
+// An action imports its command when it runs, so that other commands start without it.
+const verification = () => import('./log-verify.js');
+const witness = () => import('./log-witness.js');
 
 const CODES = 'exit code 0: intact, 1: tampered, 2: incomplete evidence, 3: wrong usage';
 
@@ -34,7 +37,7 @@ export function addLogCommands(program: Command, env: Environment, write: Write)
     .option('--receipt <file>', 'verify a .tlog-proof file for the event file, without any connection')
     .option('--json', 'as JSON')
     .action((eventFile: string | undefined, options: LogVerifyOptions) =>
-      withExitCode(() => logVerify(env, eventFile, options, write)),
+      withExitCode(async () => (await verification()).logVerify(env, eventFile, options, write)),
     );
   withUsageCode(log.command('prove <event-id>'))
     .description('write the receipt of an event, a .tlog-proof file that verifies offline, and the bytes of the event')
@@ -47,13 +50,15 @@ export function addLogCommands(program: Command, env: Environment, write: Write)
       'the exact bytes of the event that you have: they are proven, and not those that the log sends',
     )
     .action((eventId: string, options: LogOptions & { out?: string; event?: string }) =>
-      withExitCode(() => proveEvent(env, eventId, options, write)),
+      withExitCode(async () => (await witness()).proveEvent(env, eventId, options, write)),
     );
   withUsageCode(log.command('checkpoints <file>'))
     .description('append the checkpoint of the log to a file of your own; refuses a fork and a rollback')
     .option(...url)
     .option(...logKey)
-    .action((file: string, options: LogOptions) => withExitCode(() => keepCheckpoint(env, file, options, write)));
+    .action((file: string, options: LogOptions) =>
+      withExitCode(async () => (await witness()).keepCheckpoint(env, file, options, write)),
+    );
 }
 
 /** Wrong options end with the code of wrong usage, not with that of a tampered log. */
