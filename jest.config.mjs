@@ -11,7 +11,7 @@ const base = {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/data/', '<rootDir>/.cache/'],
-  setupFiles: ['<rootDir>/test/setup.mjs'],
+  setupFiles: ['<rootDir>/tools/jest/end-async-storages.mjs', '<rootDir>/test/setup.mjs'],
 };
 const withServers = {
   ...base,
