@@ -77,20 +77,22 @@ export class KafkaClient {
   }
 
   /**
-   * @param isOnlyMember it waits for no rebalance, so it can poll less often; half of the cost of an idle service is
-   * polling
+   * Half of the cost of an idle service is polling, and heartbeats of a busy one cost as much as its records.
+   * @param isOnlyMember it waits for no rebalance, so it can poll less often
+   * @param gathers nobody waits for its records (`ConsumeOptions.gatherMs`), so a rebalance may take longer
    */
-  consumer(groupId: string, { isOnlyMember = false } = {}): Consumer {
+  consumer(groupId: string, { isOnlyMember = false, gathers = false } = {}): Consumer {
+    const heartbeatMs = isOnlyMember ? 3_000 : gathers ? 2_000 : 500;
     return this.#kafka.consumer({
       groupId,
       allowAutoTopicCreation: false,
       sessionTimeout: this.#sessionTimeoutMs,
       rebalanceTimeout: this.#sessionTimeoutMs,
       // Members notice a rebalance by a heartbeat; three heartbeats fit into any session.
-      heartbeatInterval: Math.min(isOnlyMember ? 3_000 : 500, Math.floor(this.#sessionTimeoutMs / 3)),
+      heartbeatInterval: Math.min(heartbeatMs, Math.floor(this.#sessionTimeoutMs / 3)),
       // How long close, pause and rebalance wait for a fetch in progress (default 5 s). Each empty fetch costs an idle
       // service processor time.
-      maxWaitTimeInMs: isOnlyMember ? 1_000 : 500,
+      maxWaitTimeInMs: isOnlyMember || gathers ? 1_000 : 500,
       maxBytesPerPartition: 262_144,
       readUncommitted: true,
       // About 14 s. A consumer that gives up and restarts is a new member, and the group waits until the session of the

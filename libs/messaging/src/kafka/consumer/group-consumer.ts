@@ -125,7 +125,7 @@ export class GroupConsumer implements Subscription {
     handle: (record: ConsumedRecord) => Promise<void>,
   ): Promise<GroupConsumer> {
     const { client, names } = context;
-    const consumer = client.consumer(names.inCluster(options.group));
+    const consumer = client.consumer(names.inCluster(options.group), { gathers: options.gatherMs !== undefined });
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: options.topics.map((topic) => names.inCluster(topic)), fromBeginning: true });
