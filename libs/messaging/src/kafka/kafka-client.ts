@@ -79,7 +79,7 @@ export class KafkaClient {
   /**
    * Half of the cost of an idle service is polling, and heartbeats of a busy one cost as much as its records.
    * @param isOnlyMember it waits for no rebalance, so it can poll less often
-   * @param gathers nobody waits for its records (`ConsumeOptions.gatherMs`), so a rebalance may take longer
+   * @param gathers no caller waits for its records (`ConsumeOptions.gatherMs`), so a rebalance may take longer
    */
   consumer(groupId: string, { isOnlyMember = false, gathers = false } = {}): Consumer {
     const heartbeatMs = isOnlyMember ? 3_000 : gathers ? 2_000 : 500;
