@@ -3,12 +3,11 @@
  * `@node-rs/argon2`, so a failure is no error unless `NATIVE_BUILD` is `required`.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FOLDER = join('native', 'argon2');
-const SOURCES = ['Cargo.toml', 'build.rs', join('src', 'lib.rs')];
 /** Name of the library that cargo writes, by platform. */
 const LIBRARY = {
   linux: 'libcountersign_argon2.so',
@@ -25,7 +24,8 @@ export function buildNative(mode = process.env.NATIVE_BUILD ?? 'auto') {
   const target = join(folder, 'argon2.node');
   // A release contains its build only.
   if (mode === 'off' || !existsSync(join(folder, 'Cargo.toml'))) return;
-  if (SOURCES.every((source) => timeOf(join(folder, source)) <= timeOf(target))) return;
+  const sources = ['Cargo.toml', 'build.rs', ...readdirSync(join(folder, 'src')).map((file) => join('src', file))];
+  if (sources.every((source) => timeOf(join(folder, source)) <= timeOf(target))) return;
   const hasCargo = spawnSync('cargo', ['--version'], { stdio: 'ignore' }).status === 0;
   if (hasCargo) process.stderr.write('building native/argon2…\n');
   const cargo = hasCargo

@@ -1,8 +1,14 @@
 //! argon2id (RFC 9106) on threads of its own. Each thread keeps the memory of one hash: mapping 19 MiB anew for every hash
 //! costs 265 page faults, a fifth of the time.
 
+#[cfg(target_arch = "x86_64")]
+mod fill;
+#[cfg(target_arch = "x86_64")]
+mod kept;
+mod queue;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::Arc;
 use std::thread;
 
 use argon2_rust::params::{Memory, TagLen};
@@ -10,6 +16,10 @@ use argon2_rust::{Algorithm, Argon2, Hasher, Params, Version, detected_backend};
 use napi::bindgen_prelude::{Buffer, Env, Error, Object, Result};
 use napi_derive::napi;
 use zeroize::Zeroizing;
+
+#[cfg(target_arch = "x86_64")]
+use kept::KeptMemory;
+use queue::Queue;
 
 type Tag = std::result::Result<Vec<u8>, String>;
 
@@ -23,8 +33,7 @@ struct Job {
 /// A fixed number of threads that take hashes in the order of their requests.
 #[napi]
 pub struct HashThreads {
-    /// `None` after `close`.
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Arc<Queue<Job>>,
 }
 
 #[napi]
@@ -35,21 +44,17 @@ impl HashThreads {
     /// `niceness`: added priority of the threads on Linux, 0 to 19; a higher number is a lower priority.
     #[napi(constructor)]
     pub fn new(threads: u32, memory_kib: u32, niceness: i32) -> Result<Self> {
-        let kept = argon2id(params(memory_kib, 1, 1, 32)?);
-        let (jobs, queue) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..threads {
-            let mut hasher = kept.hasher();
-            hasher.reserve().map_err(reason)?;
-            let queue = Arc::clone(&queue);
+        let jobs = Arc::new(Queue::new());
+        // Before the first thread starts, since a thread without the others would wait for ever.
+        let kept = (0..threads).map(|_| Kept::reserve(memory_kib)).collect::<Result<Vec<_>>>()?;
+        for kept in kept {
+            let jobs = Arc::clone(&jobs);
             thread::Builder::new().name("argon2".into()).spawn(move || {
                 give_way(niceness);
-                while let Some(job) = next(&queue) {
-                    run(job, &mut hasher, memory_kib);
-                }
+                work(&jobs, kept);
             })?;
         }
-        Ok(Self { jobs: Some(jobs) })
+        Ok(Self { jobs })
     }
 
     /// The instructions that hashes use, for example `avx2`.
@@ -72,45 +77,100 @@ impl HashThreads {
     ) -> Result<Object<'env>> {
         let secret = Zeroizing::new(secret.into_bytes());
         let params = params(memory_kib, passes, lanes, length)?;
-        let jobs = self.jobs.as_ref().ok_or_else(|| Error::from_reason("the threads are closed"))?;
         let (deferred, promise) = env.create_deferred()?;
         let done = Box::new(move |tag: Tag| match tag {
             Ok(tag) => deferred.resolve(move |_| Ok(Buffer::from(tag))),
             Err(message) => deferred.reject(Error::from_reason(message)),
         });
-        jobs.send(Job { secret, salt: salt.to_vec(), params, done }).map_err(reason)?;
+        let job = Job { secret, salt: salt.to_vec(), params, done };
+        self.jobs.add(job).map_err(|_| Error::from_reason("the threads are closed"))?;
         Ok(promise)
     }
 
     /// Ends the threads after the hashes that were requested.
     #[napi]
     pub fn close(&mut self) {
-        self.jobs = None;
+        self.jobs.close();
     }
 }
 
-/// `None` when the threads are closed.
-fn next(queue: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+impl Drop for HashThreads {
+    fn drop(&mut self) {
+        self.jobs.close();
+    }
 }
 
-fn run(job: Job, hasher: &mut Hasher, kept_kib: u32) {
+/// Takes hashes until the queue is closed. A hash that waits overwrites the memory of the one before; it is wiped when none does.
+fn work(jobs: &Queue<Job>, mut kept: Kept) {
+    loop {
+        let waiting = jobs.take_waiting();
+        if waiting.is_none() {
+            kept.wipe();
+        }
+        match waiting.or_else(|| jobs.take()) {
+            Some(job) => run(job, &mut kept),
+            None => return,
+        }
+    }
+}
+
+fn run(job: Job, kept: &mut Kept) {
     let Job { secret, salt, params, done } = job;
-    let argon2 = argon2id(params);
     let mut tag = vec![0; params.tag_len_bytes()];
     // A panic that ended the thread would leave its callers without an answer.
-    let hashed = catch_unwind(AssertUnwindSafe(|| {
-        if params.memory_kib() > kept_kib {
-            return argon2.hash_into(&secret, &salt, &mut tag);
-        }
-        hasher.set_argon2(argon2);
-        hasher.hash_into(&secret, &salt, &mut tag)
-    }));
+    let hashed = catch_unwind(AssertUnwindSafe(|| kept.hash(&secret, &salt, params, &mut tag)));
     done(match hashed {
         Ok(Ok(())) => Ok(tag),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("the hash failed".into()),
     });
+}
+
+/// What a thread keeps between hashes.
+enum Kept {
+    #[cfg(target_arch = "x86_64")]
+    Own(KeptMemory),
+    /// Of the library, which wipes it after each hash, and its size in KiB.
+    OfLibrary(Hasher, u32),
+}
+
+impl Kept {
+    fn reserve(memory_kib: u32) -> Result<Kept> {
+        let params = params(memory_kib, 1, 1, 32)?;
+        #[cfg(target_arch = "x86_64")]
+        if let Some(own) = KeptMemory::reserve(params.memory_kib()) {
+            return own.map(Kept::Own).map_err(reason);
+        }
+        let mut hasher = argon2id(params).hasher();
+        hasher.reserve().map_err(reason)?;
+        Ok(Kept::OfLibrary(hasher, memory_kib))
+    }
+
+    /// A hash that does not fit gets memory for itself, which the library wipes.
+    fn hash(
+        &mut self,
+        secret: &[u8],
+        salt: &[u8],
+        params: Params,
+        tag: &mut [u8],
+    ) -> std::result::Result<(), argon2_rust::Error> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Kept::Own(memory) if memory.takes(&params) => memory.hash(secret, salt, &params, tag),
+            Kept::OfLibrary(hasher, kept_kib) if params.memory_kib() <= *kept_kib => {
+                hasher.set_argon2(argon2id(params));
+                hasher.hash_into(secret, salt, tag)
+            }
+            _ => argon2id(params).hash_into(secret, salt, tag),
+        }
+    }
+
+    fn wipe(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if let Kept::Own(memory) = self {
+            memory.wipe();
+        }
+    }
 }
 
 fn argon2id(params: Params) -> Argon2 {

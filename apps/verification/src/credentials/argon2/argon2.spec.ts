@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import oracle from 'argon2';
 import { eventually } from '@countersign/testing';
+import { type HashCost } from '../hash-bounds.decision.js';
 import { type Argon2 } from './argon2.ports.js';
 import { NativeArgon2 } from './native-argon2.js';
 import { NodeRsArgon2 } from './node-rs-argon2.js';
@@ -37,6 +38,17 @@ describe.each(libraries)('argon2 by $library', (library) => {
       });
       expect(await library.verify(phc, secret)).toBe(true);
       expect(await library.verify(phc, `${secret}1`)).toBe(false);
+    }
+  });
+
+  it('makes the tags of an independent implementation at every size of the memory', async () => {
+    // Up to a slice of 300 blocks, so addresses that do not depend on data need several blocks.
+    const sizes = [1200, 8, 9, 11, 12, 15, 16, 63, 65, 508, 512, 516, 1027, 8];
+    for (const [n, memoryKib] of sizes.entries()) {
+      for (const passes of [1, 2, 3, 4]) {
+        const phc = await library.hash(`secret ${n}`, { memoryKib, passes, lanes: 1 });
+        expect([memoryKib, passes, await oracle.verify(phc, `secret ${n}`)]).toEqual([memoryKib, passes, true]);
+      }
     }
   });
 
@@ -77,6 +89,24 @@ const niceness = (): readonly number[] =>
     .filter((status) => status.includes('(argon2)'))
     .map((status) => Number(status.split(') ')[1]?.split(' ')[16]));
 
+/** Memory that hashes keep: no core dump contains it (`dd` in proc(5)), as nothing else here that can be written. */
+function keptMemory(): Buffer {
+  const areas = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const memory = openSync('/proc/self/mem', 'r');
+  const contents = areas
+    .filter((area) => /^\S+ rw.*^VmFlags:.* dd\b/ms.test(area))
+    .map((area) => {
+      const [from, to] = area.split(/[- ]/).map((address) => Number.parseInt(address, 16)) as [number, number];
+      const bytes = Buffer.alloc(to - from);
+      let read = 0;
+      while (read < bytes.length) read += readSync(memory, bytes, read, bytes.length - read, from + read);
+      return bytes;
+    });
+  closeSync(memory);
+  return Buffer.concat(contents);
+}
+const isZero = (bytes: Buffer): boolean => bytes.equals(Buffer.alloc(bytes.length));
+
 whereBuilt('native/argon2', () => {
   it('ends its threads when it is closed, after the hashes that were requested', async () => {
     const before = niceness().length;
@@ -91,6 +121,28 @@ whereBuilt('native/argon2', () => {
     expect(await hashes).toHaveLength(SECRETS.length);
     await eventually('the end of the threads', () => niceness().length === before);
     await expect(opened.hash('83729164', CHEAP)).rejects.toThrow('closed');
+  });
+
+  const withOwnCode = native?.instructions === 'avx2' ? it : it.skip;
+  withOwnCode('leaves nothing of a hash in its memory once no other waits', async () => {
+    // Little memory, because the test copies all of it again and again, in which many passes take as long as a usual hash.
+    const cost = { memoryKib: 2048, passes: 20, lanes: 1 };
+    const only = NativeArgon2.open(1, cost.memoryKib);
+    if (!only) throw new Error('the module was there before');
+    const hashes = Promise.all(Array.from({ length: 30 }, () => only.hash('83729164', cost)));
+    await eventually('a hash in the memory', () => !isZero(keptMemory()));
+    await hashes;
+    await eventually('memory without a hash', () => isZero(keptMemory()));
+    only.close();
+  });
+
+  withOwnCode('leaves nothing of a larger hash after a smaller one that waited', async () => {
+    const only = NativeArgon2.open(1, 2048);
+    if (!only) throw new Error('the module was there before');
+    const [large, small] = [2048, 8].map((memoryKib) => ({ memoryKib, passes: 20, lanes: 1 })) as [HashCost, HashCost];
+    await Promise.all([only.hash('83729164', large), only.hash('83729164', small)]);
+    await eventually('memory without a hash', () => isZero(keptMemory()));
+    only.close();
   });
 
   it('maps no memory for a hash', async () => {
