@@ -134,10 +134,12 @@ export class AnswerCall {
 
   async #verify(agent: AgentPublished, call: FunctionCall, secret: SubmittedSecret): Promise<FunctionResult> {
     // A misread id would count an attempt of another subject, so the caller has to repeat it.
-    if (readCustomerId(call.args['customer_id']).kind === 'unclear') {
+    const customerId = readCustomerId(call.args['customer_id']);
+    if (customerId.kind === 'unclear') {
       return { reply: textReply(agent.policy, 'bad_customer_id'), outcome: 'bad_argument' };
     }
-    const decision = await this.verifyCaller.verify(agent, call, secret);
+    const id = customerId.kind === 'given' ? customerId.id : '';
+    const decision = await this.verifyCaller.verify(agent, call, id, secret);
     return attemptResult(decision, agent.policy);
   }
 

@@ -19,6 +19,13 @@ function callerIn(field: string, caller: unknown, agent = AGENT): Caller {
 const FIELDS = ['caller_id_num', 'caller_id_number', 'caller_id', 'channel_data'];
 
 describe('callerOf', () => {
+  it('takes the subject from the customer id that was read before, and reads no argument of the call again', () => {
+    const body = Buffer.from(JSON.stringify({ function: 'verify_pin', argument: { customer_id: 'cust-2' } }));
+    const call = readSwaigRequest(body) as FunctionCall;
+    expect(callerOf(AGENT, call, 'cust-1').subject).toEqual({ kind: 'id', id: 'cust-1' });
+    expect(callerOf(AGENT, call).subject.kind).toBe('phone');
+  });
+
   it('identifies the same caller and subject for every spelling of a number and every field', () => {
     fc.assert(
       fc.property(fc.constantFrom(...FIELDS), spelledNumbers, (field, { number, spellings }) => {

@@ -7,7 +7,6 @@ import {
 import { callerDigest, digestOf, phoneDigest } from '@countersign/crypto';
 import { readCaller } from '@countersign/normalization';
 import { type ReceivedAttempt } from '@countersign/verification-client';
-import { readCustomerId } from '../speech/customer-id.js';
 import { type FunctionCall } from './swaig-request.js';
 
 /** Call ids that are sent unchanged. Other call ids are hashed, because clients could choose text that no store accepts. */
@@ -19,12 +18,15 @@ export type Caller = Pick<
   'subjectIsCaller' | 'callId' | 'callerTail' | 'attestation'
 > & { readonly subject: ReceivedAttempt['subject']; readonly caller: string };
 
-/** Identifies the caller of a call and the subject to verify: the customer id if there is one, else the caller's number. */
-export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall): Caller {
+/**
+ * Identifies the caller of a call and the subject to verify.
+ * @param customerId of the subject; empty: the subject is the caller. Not read from the call here, because reading costs time
+ */
+export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall, customerId = ''): Caller {
   const { e164, attestation } = readCaller(call.caller, policy.defaultCountry);
   const callId = callIdOf(tenant, call);
   return {
-    ...subjectOf(tenant, call, e164),
+    ...subjectOf(tenant, call, e164, customerId),
     ...(callId === undefined ? {} : { callId }),
     caller: e164 === undefined ? callerDigest(tenant, 'text', call.caller) : callerDigest(tenant, 'phone', e164),
     callerTail: e164?.slice(-2) ?? '',
@@ -32,19 +34,13 @@ export function callerOf({ tenant, policy }: AgentPublished, call: FunctionCall)
   };
 }
 
-/** The customer id among the arguments; empty if there is none or if it is unclear. */
-export function customerIdOf(call: FunctionCall): string {
-  const customerId = readCustomerId(call.args['customer_id']);
-  return customerId.kind === 'given' ? customerId.id : '';
-}
-
 /** A customer id or a caller that no subject can have becomes a reference of an unknown subject, so answers do not differ. */
 function subjectOf(
   tenant: string,
   call: FunctionCall,
   e164: string | undefined,
+  customerId: string,
 ): Pick<Caller, 'subject' | 'subjectIsCaller'> {
-  const customerId = customerIdOf(call);
   if (customerId === '') {
     const digest = e164 === undefined ? digestOf('unknown', tenant, 'caller', call.caller) : phoneDigest(tenant, e164);
     return { subject: { kind: 'phone', digest }, subjectIsCaller: e164 !== undefined };

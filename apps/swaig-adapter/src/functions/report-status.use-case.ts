@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { CallStateRequested, message, type AgentPublished, type CallStateAnswered } from '@countersign/contracts';
-import { callerOf } from './caller.js';
+import { callIdOf } from './caller.js';
 import { CallStates } from '../swaig-adapter.ports.js';
 import { type FunctionCall } from './swaig-request.js';
 
@@ -14,7 +14,7 @@ export class ReportStatus {
    * @throws ServiceError when there is no answer in time
    */
   async requestState(agent: AgentPublished, call: FunctionCall): Promise<CallStateAnswered | undefined> {
-    const { callId } = callerOf(agent, call);
+    const callId = callIdOf(agent.tenant, call);
     if (callId === undefined) return undefined;
     return this.callStates.request(message(CallStateRequested, { tenant: agent.tenant, agent: agent.agent, callId }));
   }

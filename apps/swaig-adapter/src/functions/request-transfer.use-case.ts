@@ -35,7 +35,7 @@ export class RequestTransfer {
   async chooseTransfer(agent: AgentPublished, call: FunctionCall): Promise<Transfer | undefined> {
     const transfer = findDestination(agent.policy.transfers, call.args['department']);
     const kind = transfer === undefined ? 'transfer.refused' : 'transfer.requested';
-    const { callId, caller, callerTail, attestation } = callerOf(agent, { ...call, args: {} });
+    const { callId, caller, callerTail, attestation } = callerOf(agent, call);
     await this.facts.record(
       factRecorded(kind, new Date(this.clock.now()), {
         factId: factIdOf(agent, call, kind, transfer?.department ?? ''),

@@ -19,8 +19,8 @@ export class CollectPin {
   /** Returns undefined without a call id, because an entry must belong to a call. */
   startEntry(agent: AgentPublished, call: FunctionCall): SwaigReply | undefined {
     if (call.callId === '') return undefined;
-    // Ignores arguments: the subject of an entry is always the caller.
-    const caller = callerOf(agent, { ...call, args: {} });
+    // The subject of an entry is always the caller, whatever the arguments say.
+    const caller = callerOf(agent, call);
     const token = this.tokens.issue(agent, caller, this.clock.now());
     return keypadReply(agent.policy, `${this.publicUrl.get()}/swaig/capture/${token}`);
   }

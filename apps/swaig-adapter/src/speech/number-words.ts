@@ -164,6 +164,14 @@ export const COMPOUND_REPEAT = new RegExp(`\\b(doppel)(${Object.keys(DE.digits).
 /** The supported languages of spoken digits, by ISO 639 code. */
 export const NUMBER_WORDS: Readonly<Record<string, NumberWords>> = { en: EN, es: ES, fr: FR, de: DE };
 
+/** Every word of every phrase of a language. A text with any other word is no number. */
+export const WORDS_OF_NUMBERS: ReadonlySet<string> = new Set(
+  Object.values(NUMBER_WORDS)
+    .flatMap(({ digits, twoDigits, ambiguous, repeats, plurals }) => [digits, twoDigits, ambiguous, repeats, plurals])
+    .flatMap((table) => Object.keys(table))
+    .flatMap((phrase) => phrase.split(' ')),
+);
+
 function spanishUnit(units: readonly string[], unit: string): number {
   return unit === 'un' ? 1 : units.indexOf(unit) + 1;
 }

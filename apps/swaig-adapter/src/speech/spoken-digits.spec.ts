@@ -1,5 +1,6 @@
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
-import { readPin } from './spoken-digits.js';
+import { readPin, readSpokenDigits } from './spoken-digits.js';
 
 const WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
 const SCRIPTS = [
@@ -243,5 +244,19 @@ describe('readPin', () => {
     const begin = process.hrtime.bigint();
     for (const text of texts) expect(readPin(text)).toBeUndefined();
     expect(Number(process.hrtime.bigint() - begin) / 1e6).toBeLessThan(100);
+  });
+});
+
+describe('readSpokenDigits', () => {
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  it('looks up nothing for a long id that is no number, so an id that no subject can have costs little', () => {
+    const lookUps = jest.spyOn(Object, 'hasOwn');
+    expect(readSpokenDigits('s-c6a1e6b2-9c7d-4d20-b4e7-7f0f3a5b1e42'.repeat(6))).toEqual({ kind: 'none' });
+    expect(lookUps).not.toHaveBeenCalled();
+    expect(readSpokenDigits('eight zero four one two')).toEqual({ kind: 'digits', digits: '80412' });
+    expect(lookUps).toHaveBeenCalled();
   });
 });

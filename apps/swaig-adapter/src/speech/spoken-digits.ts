@@ -1,4 +1,4 @@
-import { COMPOUND_REPEAT, MAX_REPEAT_WORDS, NUMBER_WORDS, type NumberWords } from './number-words.js';
+import { COMPOUND_REPEAT, MAX_REPEAT_WORDS, NUMBER_WORDS, WORDS_OF_NUMBERS, type NumberWords } from './number-words.js';
 import { trimSpeech } from './trim-speech.js';
 
 /** Length of a PIN, in digits. */
@@ -15,6 +15,7 @@ const TOKENS =
 const SEPARATOR = /^[^a-z\p{Nd}]/u;
 const HYPHEN = /^\p{Pd}$/u;
 const DECIMAL_DIGIT = /^\p{Nd}$/u;
+const ASCII_DIGITS = /^[0-9]+$/;
 const DIGIT_GROUP = /^\p{Nd}+$/u;
 const PLURAL_DIGIT = /^\p{Nd}s$/u;
 /** A number with a decimal part, in any script. */
@@ -69,6 +70,8 @@ export function readSpokenDigits(text: string): DigitsReading {
   if (isZero(DECIMAL_OR_LIST.exec(plain)?.[1])) return { kind: 'unclear' };
   const words = splitWords(plain);
   if (words === undefined || words.length === 0) return { kind: 'none' };
+  // Without this check, a customer id of 228 characters that is no number takes a millisecond, and ten before it is compiled.
+  if (!words.every(({ text }) => canBePartOfNumber(text))) return { kind: 'none' };
   // Languages share words ("six", "double"). If two languages understand the text, they must agree on the digits.
   const readings = new Set<string>();
   for (const language of Object.values(NUMBER_WORDS)) {
@@ -83,8 +86,16 @@ function isZero(digits: string | undefined): boolean {
   return digits !== undefined && /^0+$/.test(toAsciiDigits(digits));
 }
 
+function hasDigit(word: string): boolean {
+  return DIGIT_GROUP.test(word) || PLURAL_DIGIT.test(word);
+}
+
+function canBePartOfNumber(word: string): boolean {
+  return WORDS_OF_NUMBERS.has(word) || hasDigit(word);
+}
+
 function isNumberWord(word: string): boolean {
-  if (DIGIT_GROUP.test(word) || PLURAL_DIGIT.test(word)) return true;
+  if (hasDigit(word)) return true;
   return Object.values(NUMBER_WORDS).some((language) =>
     [language.digits, language.twoDigits, language.repeats, language.plurals].some((table) =>
       Object.hasOwn(table, word),
@@ -211,7 +222,7 @@ function canEndBefore(words: readonly string[], end: number, digits: string, lan
 
 /** Converts digits of any script to ASCII digits. */
 function toAsciiDigits(group: string): string {
-  return [...group].map(digitValue).join('');
+  return ASCII_DIGITS.test(group) ? group : [...group].map(digitValue).join('');
 }
 
 /** Unicode assigns the digits of a script to ten consecutive code points from zero to nine; adjacent runs are complete. */
