@@ -1,23 +1,19 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import { Agent } from 'node:http';
 import { type Installation } from './installation.js';
-
-/** An answer as an attacker sees it, without the parts that differ in every answer. */
-export interface TimedAnswer {
-  readonly bytes: string;
-  readonly ms: number;
-}
+import { post, type TimedAnswer } from './timed-answer.js';
 
 /** Makes one attempt at a subject of a tenant, over one adapter. */
-export type Prober = (subject: string, pin: string) => Promise<TimedAnswer>;
+export type Prober = (subject: string, pin: string, agent?: Agent) => Promise<TimedAnswer>;
 
 const LIFTED = { limit: 1_000_000, periodSeconds: 1 };
 const LIMITS = Object.fromEntries(
   ['caller', 'call', 'subject', 'agent', 'tenant', 'subjectsPerCaller'].map((name) => [name, LIFTED]),
 );
 const ESCALATION = { transfers: { support: 'sip:support@example.com' }, escalation: 'support' };
-const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 /** How many subjects are prepared at a time. Samples are taken one at a time. */
 const PREPARED_AT_A_TIME = 8;
+const PREPARATION = new Agent({ keepAlive: true, maxSockets: PREPARED_AT_A_TIME });
 
 /** A tenant of the installation, with an agent under the default policy and one with a large attempt window. */
 export class ProbedTenant {
@@ -83,11 +79,11 @@ async function manage(product: Installation, method: string, path: string, body:
   return answer;
 }
 
-function swaigProber(product: Installation, agent: Record<string, string>): Prober {
-  const authorization = `Basic ${Buffer.from(`${agent['username']}:${agent['password']}`).toString('base64')}`;
-  return (subject, pin) => {
+function swaigProber(product: Installation, { username, password }: Record<string, string>): Prober {
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  return (subject, pin, agent = PREPARATION) => {
     const args = { pin, customer_id: subject };
-    return probe(`${product.swaigUrl}/swaig`, authorization, {
+    return post(agent, `${product.swaigUrl}/swaig`, authorization, {
       function: 'verify_pin',
       argument: { parsed: [args], raw: JSON.stringify(args) },
       call_id: randomUUID(),
@@ -99,18 +95,7 @@ function swaigProber(product: Installation, agent: Record<string, string>): Prob
   };
 }
 
-function restProber(product: Installation, agent: Record<string, string>): Prober {
-  return (subject, pin) =>
-    probe(`${product.restUrl}/v1/verifications`, `Bearer ${agent['apiKey']}`, { method: 'pin', subject, pin });
-}
-
-/** @returns status, headers and body, with ids and the date masked */
-async function probe(url: string, authorization: string, body: object): Promise<TimedAnswer> {
-  const headers = { authorization, 'content-type': 'application/json' };
-  const begun = performance.now();
-  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
-  const text = await answer.text();
-  const ms = performance.now() - begun;
-  const shown = [...answer.headers].filter(([name]) => name !== 'date').map(([name, value]) => `${name}: ${value}`);
-  return { bytes: [answer.status, ...shown.sort(), text].join('\n').replace(UUID, '<id>'), ms };
+function restProber(product: Installation, { apiKey }: Record<string, string>): Prober {
+  return (subject, pin, agent = PREPARATION) =>
+    post(agent, `${product.restUrl}/v1/verifications`, `Bearer ${apiKey}`, { method: 'pin', subject, pin });
 }

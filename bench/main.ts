@@ -14,6 +14,7 @@
  * fairness: one tenant's right PINs and status requests, alone and while another tenant sends bursts. --rounds --at-once
  *         --per-second --watch
  * enum:   whether an answer reveals, by its bytes or its time, that a subject exists. --samples
+ *         --channels swaig,rest
  * idle:   processor time of every service without work. --seconds
  * rewrap: rows encrypted again per second while verifications continue, none of which may fail. --rows --in-flight
  * memory: memory of verification while many attempts arrive at once. --attempts

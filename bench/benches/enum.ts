@@ -1,16 +1,19 @@
 import { availableParallelism } from 'node:os';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { measure } from '../children.js';
-import { each, ProbedTenant, type Prober, type TimedAnswer } from '../enum-clients.js';
+import { distanceOf, shuffled } from '../distance.js';
+import { each, ProbedTenant, type Prober } from '../enum-clients.js';
 import { median } from '../figures.js';
 import { options } from '../options.js';
 import { keep, row, say } from '../report.js';
 import { BenchRig } from '../rig.js';
+import { SampledConnection, type TimedAnswer } from '../timed-answer.js';
 
 /**
- * Does an answer reveal whether a subject exists? Every class of the contract is attempted equally often, in turn and one
- * attempt at a time, each sample at a reference of its own. The answers of a group must have the same bytes. The
- * difference of their medians is compared with the time of one hash. Ends with code 1 when bytes differ.
+ * Does an answer reveal whether a subject exists? Every class of the contract is attempted equally often, in random order and
+ * one attempt at a time, each sample at a reference of its own. The answers of a group must have the same bytes. The
+ * difference of their medians is compared with the time of one hash, and with what chance alone does on this machine. Ends
+ * with code 1 when bytes differ.
  */
 const PIN = '8305';
 const WRONG = '4829';
@@ -22,10 +25,11 @@ const CAP = 10;
 interface Sample {
   readonly name: string;
   readonly group: 'first attempt' | 'after the window is used up';
-  readonly run: (prober: Prober, at: number) => Promise<TimedAnswer>;
+  readonly run: (prober: Prober, at: number, connection: SampledConnection) => Promise<TimedAnswer>;
 }
 
-const given = options({ samples: '300' });
+const GROUPS = ['first attempt', 'after the window is used up'] as const;
+const given = options({ samples: '300', channels: 'swaig,rest' });
 const samples = Number(given.samples);
 const figures: object[] = [];
 let different = false;
@@ -38,20 +42,21 @@ await BenchRig.with(async (rig) => {
   const own = await ProbedTenant.make(product, `enum-${suffix}`);
   const other = await ProbedTenant.make(product, `other-${suffix}`);
   for (const [channel, prober] of Object.entries(own.probers)) {
+    if (!given.channels.split(',').includes(channel)) continue;
     say(`${channel}: preparing ${samples} references of each class`);
     const all = await classes(own, other);
     const seen = new Map<string, TimedAnswer[]>(all.map(({ name }) => [name, []]));
+    const connection = new SampledConnection();
     for (let at = 0; at < samples; at++) {
-      // The order changes from round to round. The second attempt at a reference comes after the first.
-      for (const group of ['first attempt', 'after the window is used up'] as const) {
-        const round = all.filter((sample) => sample.group === group);
-        for (let n = 0; n < round.length; n++) {
-          const sample = round[(n + at) % round.length] as Sample;
-          seen.get(sample.name)?.push(await sample.run(prober, at));
-        }
+      await connection.makeRoom(all.length, (agent) => prober(`s-${randomUUID()}`, WRONG, agent));
+      // The second attempt at a reference comes after the first.
+      for (const group of GROUPS) {
+        for (const sample of shuffled(all.filter((one) => one.group === group)))
+          seen.get(sample.name)?.push(await sample.run(prober, at, connection));
       }
       if (at % 50 === 49) say(`  ${at + 1} of ${samples}`);
     }
+    connection.close();
     report(channel, all, seen, hashMs);
   }
 });
@@ -85,7 +90,7 @@ async function classes(own: ProbedTenant, other: ProbedTenant): Promise<Sample[]
   const sample = (name: string, group: Sample['group'], references: readonly string[], pin = WRONG): Sample => ({
     name,
     group,
-    run: (prober, at) => prober(references[at] ?? '', pin),
+    run: (prober, at, connection) => prober(references[at] ?? '', pin, connection.agent),
   });
   return [
     sample('wrong', 'first attempt', wrong),
@@ -93,7 +98,7 @@ async function classes(own: ProbedTenant, other: ProbedTenant): Promise<Sample[]
     sample('not enrolled', 'first attempt', bare),
     sample("another tenant's", 'first attempt', foreign, PIN),
     // Not a subject id: the REST adapter refuses it itself, in the same words for every such id.
-    ...(overLong[0] === undefined ? [] : [sample('over-long', 'first attempt', overLong)]),
+    sample('over-long', 'first attempt', overLong),
     sample('window used up', 'after the window is used up', spent),
     sample('locked, right PIN', 'after the window is used up', locked, PIN),
     sample('disabled, right PIN', 'after the window is used up', disabled, PIN),
@@ -108,19 +113,20 @@ function report(
   hashMs: number,
 ): void {
   const lines = ['', `${channel}: ${samples} attempts of each class, a hash takes ${hashMs.toFixed(1)} ms`];
-  for (const group of ['first attempt', 'after the window is used up'] as const) {
+  for (const group of GROUPS) {
     const of = all.filter((one) => one.group === group && !(channel === 'rest' && one.name === 'over-long'));
-    const medians = of.map(({ name }) => median((seen.get(name) ?? []).map(({ ms }) => ms)));
+    const times = of.map(({ name }) => (seen.get(name) ?? []).map(({ ms }) => ms));
+    const medians = times.map(median);
     const answers = new Set(of.flatMap(({ name }) => (seen.get(name) ?? []).map(({ bytes }) => bytes)));
-    const apart = (Math.max(...medians) - Math.min(...medians)) / hashMs;
+    const distance = distanceOf(Array.from({ length: samples }, (_, at) => times.map((ofClass) => ofClass[at] ?? NaN)));
+    const [apart, byChance] = [distance.measured / hashMs, distance.byChance / hashMs];
+    const verdict = apart <= TOLERATED ? 'ok' : apart > byChance ? 'TOO FAR' : 'not above chance: take more samples';
     if (answers.size !== 1) different = true;
     lines.push(...of.map(({ name }, at) => row(`  ${group}: ${name}, median ms`, (medians[at] ?? NaN).toFixed(2))));
     lines.push(row('  different answers', String(answers.size)));
     lines.push(
-      row(
-        `  distance of the medians, share of a hash (at most ${TOLERATED})`,
-        `${apart.toFixed(3)} ${apart > TOLERATED ? 'TOO FAR' : 'ok'}`,
-      ),
+      row(`  distance of the medians, share of a hash (at most ${TOLERATED})`, `${apart.toFixed(3)} ${verdict}`),
+      row('  distance that chance alone exceeds in one of a hundred runs', byChance.toFixed(3)),
     );
     if (answers.size !== 1) lines.push(...[...answers].map((answer) => JSON.stringify(answer)));
     figures.push({
@@ -128,6 +134,7 @@ function report(
       group,
       hashMs,
       apart,
+      byChance,
       different: answers.size,
       medians: Object.fromEntries(of.map(({ name }, at) => [name, medians[at]])),
     });
