@@ -61,7 +61,7 @@ interface Comparison {
  * 5. store the outcome with its facts and signals (durable)
  * 6. reply
  *
- * Known, unknown, not enrolled and locked subjects take the same steps and cost the same work. All answers together are one
+ * Known, unknown, not enrolled, locked and disabled subjects take the same steps and cost the same work. All answers together are one
  * attempt, with the same limits as a PIN.
  */
 @Injectable()

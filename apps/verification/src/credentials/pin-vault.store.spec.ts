@@ -4,6 +4,7 @@ import { Keyring, Secret } from '@countersign/crypto';
 import { eventually } from '@countersign/testing';
 import { asCountedAttempt } from '../attempts/counted-attempt.decision.js';
 import { type StoredCredential } from './credential.decision.js';
+import { NodeRsArgon2 } from './argon2/node-rs-argon2.js';
 import { ArgonPinVault } from './pin-vault.store.js';
 
 const PIN = '83729164';
@@ -79,6 +80,28 @@ describe('the PIN vault', () => {
     const slot = vault.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
     expect(await slot?.compare(asCountedAttempt({ ...TRY, granted: false }), PIN, credential)).toBe(false);
     slot?.release();
+  });
+
+  it('computes one hash of the same cost for a wrong PIN, for no PIN and for an attempt that was not granted', async () => {
+    const costs: string[] = [];
+    class RecordingArgon2 extends NodeRsArgon2 {
+      override verify(phc: string, secret: string): Promise<boolean> {
+        costs.push(phc.split('$').slice(0, 4).join('$'));
+        return super.verify(phc, secret);
+      }
+    }
+    const cost = { memoryKib: 8, passes: 1, lanes: 1 };
+    const argon = new RecordingArgon2();
+    const recorded = await ArgonPinVault.open({ keyring, cost, concurrency: 1, queueLimit: 4, argon2: argon });
+    const credential = { ...ROW, ...(await recorded.prepare(PIN, 'acme'))(ROW) };
+    const notGranted = asCountedAttempt({ ...TRY, granted: false });
+    const slot = recorded.reserve({ tenant: 'acme', agent: 'desk', caller: 'c' });
+    await slot?.compare(GRANTED, '19283746', credential);
+    await slot?.compare(GRANTED, '19283746', undefined);
+    await slot?.compare(notGranted, PIN, credential);
+    await slot?.compare(notGranted, PIN, undefined);
+    slot?.release();
+    expect(costs).toEqual(Array.from({ length: 4 }, () => '$argon2id$v=19$m=8,t=1,p=1'));
   });
 
   it('is compatible with another argon2 implementation in both directions', async () => {
