@@ -76,23 +76,13 @@ export class KafkaClient {
     });
   }
 
-  /**
-   * Half of the cost of an idle service is polling, and heartbeats of a busy one cost as much as its records.
-   * @param isOnlyMember it waits for no rebalance, so it can poll less often
-   * @param gathers no caller waits for its records (`ConsumeOptions.gatherMs`), so a rebalance may take longer
-   */
-  consumer(groupId: string, { isOnlyMember = false, gathers = false } = {}): Consumer {
-    const heartbeatMs = isOnlyMember ? 3_000 : gathers ? 2_000 : 500;
+  consumer(groupId: string, role: ConsumerRole = {}): Consumer {
     return this.#kafka.consumer({
       groupId,
       allowAutoTopicCreation: false,
       sessionTimeout: this.#sessionTimeoutMs,
       rebalanceTimeout: this.#sessionTimeoutMs,
-      // Members notice a rebalance by a heartbeat; three heartbeats fit into any session.
-      heartbeatInterval: Math.min(heartbeatMs, Math.floor(this.#sessionTimeoutMs / 3)),
-      // How long close, pause and rebalance wait for a fetch in progress (default 5 s). Each empty fetch costs an idle
-      // service processor time.
-      maxWaitTimeInMs: isOnlyMember || gathers ? 1_000 : 500,
+      ...pollingTimes(role, this.#sessionTimeoutMs),
       maxBytesPerPartition: 262_144,
       readUncommitted: true,
       // About 14 s. A consumer that gives up and restarts is a new member, and the group waits until the session of the
@@ -140,6 +130,32 @@ export class KafkaClient {
       await admin.disconnect();
     }
   }
+}
+
+export interface ConsumerRole {
+  /** It waits for no rebalance, so it can poll less often. */
+  readonly isOnlyMember?: boolean;
+  /** No caller waits for its records (`ConsumeOptions.gatherMs`), so a rebalance may take longer. */
+  readonly gathers?: boolean;
+}
+
+/**
+ * How often a consumer polls, in milliseconds. Half of the cost of an idle service is polling, and heartbeats of a busy one
+ * cost as much as its records. kafkajs sends no heartbeat during a fetch, so both times together are at most two thirds of any
+ * session: otherwise an idle member would lose its partitions again and again.
+ */
+export function pollingTimes(
+  { isOnlyMember = false, gathers = false }: ConsumerRole,
+  sessionTimeoutMs: number,
+): { readonly heartbeatInterval: number; readonly maxWaitTimeInMs: number } {
+  const longestMs = Math.floor(sessionTimeoutMs / 3);
+  return {
+    // Members notice a rebalance by a heartbeat.
+    heartbeatInterval: Math.min(isOnlyMember ? 3_000 : gathers ? 2_000 : 500, longestMs),
+    // How long close, pause and rebalance wait for a fetch in progress (default 5 s). Each empty fetch costs an idle
+    // service processor time.
+    maxWaitTimeInMs: Math.min(isOnlyMember || gathers ? 1_000 : 500, longestMs),
+  };
 }
 
 /** A request in the form of kafkajs. `buf` and `buffer` are its bytes after the header. */
