@@ -431,10 +431,14 @@ describe('countersign doctor, over a Kafka and a PostgreSQL that require TLS and
     60_000,
   );
 
-  it('names every wrong setting in one run', async () => {
-    const { lines } = await examine({ LOG_LEVEL: 'loud', RECEIPT_SECONDS: '5', IDENTIFIER_KEY: 'short-83729164' });
-    const texts = lines.filter(({ check }) => check === 'settings').map(({ text }) => text.split(' ')[0]);
-    expect(texts.sort()).toEqual(['IDENTIFIER_KEY', 'LOG_LEVEL', 'RECEIPT_SECONDS']);
+  it('names every wrong setting, and every one that has no effect any more, in one run', async () => {
+    const wrong = { LOG_LEVEL: 'loud', RECEIPT_SECONDS: '5', IDENTIFIER_KEY: 'short-83729164' };
+    const { lines } = await examine({ ...wrong, SEND_LINGER_MS: '50' });
+    const found = lines.filter(({ check }) => check === 'settings');
+    const namesOf = (kind: string) =>
+      found.filter(({ status }) => status === kind).map(({ text }) => text.split(' ')[0]);
+    expect(namesOf('failed').sort()).toEqual(['IDENTIFIER_KEY', 'LOG_LEVEL', 'RECEIPT_SECONDS']);
+    expect(namesOf('warning')).toEqual(['SEND_LINGER_MS']);
   }, 60_000);
 
   it('ends within a minute when the servers accept connections and never answer', async () => {

@@ -31,8 +31,13 @@ export function checkNode(version: string = process.versions.node): CheckResult 
   };
 }
 
-/** Every violated rule of every setting, once, with the services that read it. */
-export function checkSettings({ services, dataDir, isNew }: ExaminedInstallation): CheckResult {
+/** Settings that earlier versions read, and why they have no effect. */
+const REMOVED_SETTINGS: Readonly<Record<string, string>> = {
+  SEND_LINGER_MS: 'a record no longer waits for others',
+};
+
+/** Every violated rule of every setting, once, with the services that read it; and settings that have no effect. */
+export function checkSettings({ services, dataDir, isNew, environment }: ExaminedInstallation): CheckResult {
   if (isNew) {
     const cure = 'run npm start, which creates it, or name another folder with --data-dir';
     return { ok: '', problems: [{ status: 'warning', text: `the data folder ${dataDir} has no secrets yet`, cure }] };
@@ -41,7 +46,12 @@ export function checkSettings({ services, dataDir, isNew }: ExaminedInstallation
   for (const { needs, faults } of services) {
     for (const fault of faults) readers.set(fault, [...(readers.get(fault) ?? []), needs.name]);
   }
-  const problems = [...readers].map(([text, names]) => {
+  const removed = Object.entries(REMOVED_SETTINGS)
+    .filter(([name]) => environment[name] !== undefined)
+    .map(([name, reason]) => {
+      return { status: 'warning' as const, text: `${name} has no effect, because ${reason}`, cure: `remove ${name}` };
+    });
+  const violations = [...readers].map(([text, names]) => {
     const name = settingOf(text);
     const owners = names.length === services.length ? 'all services' : names.join(', ');
     const file = name.endsWith('_FILE')
@@ -52,7 +62,10 @@ export function checkSettings({ services, dataDir, isNew }: ExaminedInstallation
     const cure = `correct ${file} in the environment of ${owners}, and restart; a lost key comes from the backup of your secrets`;
     return { status: 'failed' as const, text, cure };
   });
-  return { ok: `the settings of ${services.map(({ needs }) => needs.name).join(', ')} are valid`, problems };
+  return {
+    ok: `the settings of ${services.map(({ needs }) => needs.name).join(', ')} are valid`,
+    problems: [...violations, ...removed],
+  };
 }
 
 /** Files with secrets that other users of this machine may read. */
