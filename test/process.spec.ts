@@ -31,6 +31,26 @@ describe('the process of a service', () => {
   });
 });
 
+describe('a worker of jest', () => {
+  it('disables the async storages of a test file when it begins the next one, again and again', () => {
+    const program = `
+      import { AsyncLocalStorage } from 'node:async_hooks';
+      const values = [];
+      const storages = [];
+      for (const file of [1, 2, 3]) {
+        await import(process.env.SET_UP + '?file=' + file);
+        values.push(storages.map((storage) => storage.getStore() ?? 'none'));
+        const storage = new AsyncLocalStorage();
+        storage.enterWith(file);
+        storages.push(storage);
+      }
+      console.log(JSON.stringify(values));`;
+    const env = { ...process.env, SET_UP: join(process.cwd(), 'tools', 'jest', 'end-async-storages.mjs') };
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { env, encoding: 'utf8' });
+    expect(JSON.parse(stdout)).toEqual([[], ['none'], ['none', 'none']]);
+  });
+});
+
 /** Files of a control group, by path. */
 type Files = Readonly<Record<string, string>>;
 
