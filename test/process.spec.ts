@@ -22,6 +22,16 @@ describe('the process of a service', () => {
     expect(stdout.trim()).toBe('3');
   });
 
+  it('lets Node read the compiled code of its own modules instead of compiling them', () => {
+    const program = `require('node:http2');
+      const { compiledWithoutCache } = require('internal/test/binding').internalBinding('builtins').getCacheUsage();
+      console.log([...compiledWithoutCache].join());`;
+    const flags = createRequire(import.meta.url)('../tools/node-flags.cjs') as string[];
+    const setUp = ['--require', join(process.cwd(), 'tools', 'process.cjs')];
+    const { stdout } = spawnSync(process.execPath, [...flags, '--expose-internals', ...setUp, '-e', program]);
+    expect(stdout.toString()).toBe('\n');
+  });
+
   it('has the same flags however it is started', () => {
     const flags = createRequire(import.meta.url)('../tools/node-flags.cjs') as string[];
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };

@@ -1,5 +1,4 @@
 /** How the process of a service is set up; to be loaded before anything else (`node --require`). */
-const { setFlagsFromString } = require('node:v8');
 const { allowedProcessors } = require('./processors.cjs');
 
 /**
@@ -7,12 +6,6 @@ const { allowedProcessors } = require('./processors.cjs');
  * or in as many threads of `native/argon2`, and more of them at a time make all of them slower. libuv reads the size once, and the loader of ES modules uses the pool.
  */
 process.env.UV_THREADPOOL_SIZE ||= String(Math.max(2, allowedProcessors()));
-
-/**
- * Collects garbage when the heap has grown by 40 % instead of by several times: with 1,000 attempts at once, verification had
- * 40 MiB less at its peak (`npm run bench -- memory`), and no more processor time was measured (`-- verify`).
- */
-setFlagsFromString('--heap-growing-percent=40');
 
 /**
  * Hashes have a lower priority. They keep every core busy while attempts wait; at the same priority, each answer

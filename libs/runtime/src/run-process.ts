@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { type Environment } from './settings.js';
 import { ServiceError } from './service-error.js';
 
@@ -18,6 +19,14 @@ const START_LIMIT_MS = 60_000;
 const START_RETRY_PAUSE_MS = 1_000;
 /** Shortest time between two log lines with the same reason for waiting. */
 const START_REPORT_MS = 5_000;
+/**
+ * Collects garbage when the heap has grown by 40 % instead of by several times: with 1,000 attempts at once, verification had
+ * 40 MiB less at its peak (`npm run bench -- memory`), and no more processor time was measured (`-- verify`). Set after the start:
+ * with another flag than at its build, V8 compiles Node's own modules instead of reading their compiled code, and a start
+ * collects no garbage worth its time.
+ */
+const GARBAGE_FLAG = '--heap-growing-percent=40';
+
 /** How long an interrupted start may take to release its resources. */
 const START_STOP_LIMIT_MS = 10_000;
 
@@ -68,6 +77,7 @@ export async function runProcess(
     ).then((started) => (service = started));
     starting = attempt;
     await attempt;
+    setFlagsFromString(GARBAGE_FLAG);
   } catch (error) {
     // The start failed because it was interrupted.
     if (stopping) return;
