@@ -11,5 +11,6 @@ export { ocsfFaults, ocsfSchema } from './ocsf.js';
 export * from './phone-spellings.js';
 export * from './pipelined-requests.js';
 export * from './processor-time.js';
+export * from './table-scans.js';
 export * from './tcp-proxy.js';
 export * from './test-actor.js';

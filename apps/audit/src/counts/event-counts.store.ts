@@ -24,7 +24,7 @@ GROUP BY kind`;
 
 /** $1 step, $2 days */
 const PURGE = `
-DELETE FROM audit.event_counts WHERE step = $1 AND start_time < clock_timestamp() - make_interval(days => $2)`;
+DELETE FROM audit.event_counts WHERE step = $1 AND start_time < statement_timestamp() - make_interval(days => $2)`;
 
 /** The counts that the sequencer keeps in PostgreSQL. */
 @Injectable()

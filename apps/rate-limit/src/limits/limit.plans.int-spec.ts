@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { openDatabase, type Database, type Transaction } from '@countersign/persistence';
-import { createTestDatabase } from '@countersign/testing';
+import { openDatabase } from '@countersign/persistence';
+import { createTestDatabase, tableScans } from '@countersign/testing';
 import { limitRequestOf } from '../../test/limit-store-bed.js';
 import { RATE_LIMIT_MIGRATIONS } from '../../migrations/index.js';
 import { PostgresLimitStore } from './limit.store.js';
@@ -9,36 +9,48 @@ import { PostgresLimitStore } from './limit.store.js';
 const BATCH = 24;
 /** PostgreSQL plans the first five executions for their parameters, and then decides whether one plan serves all. */
 const EXECUTIONS = 8;
+const STORED = 20_000;
 
-/** The tables that statements of this transaction have read from end to end. */
-const scannedTables = (tx: Transaction): Promise<unknown[]> =>
-  tx.query(`SELECT relname FROM pg_stat_xact_user_tables WHERE schemaname = 'rate_limit' AND seq_scan > 0`);
-
-it('a decision about requests scans no table, inside its function too, and so does a refund', async () => {
+it('a decision, a refund and a purge scan no table, inside functions too, with the plans of an empty table', async () => {
   const { url, drop } = await createTestDatabase();
   const options = { url, schema: 'rate_limit', migrations: RATE_LIMIT_MIGRATIONS, applicationName: 'test' };
-  const database = await openDatabase({ ...options, as: 'administrator' });
+  // One connection, which keeps its plans.
+  const service = await openDatabase({ ...options, poolSize: 1 });
+  const scans = (): Promise<Record<string, number>> => tableScans(service, 'rate_limit');
   try {
-    await database.query(
-      'INSERT INTO rate_limit.counters (key) SELECT gen_random_uuid() FROM generate_series(1, 20000)',
-    );
-    await database.query('ANALYZE rate_limit.counters');
-    await database.transaction(async (tx) => {
-      // The store works in this transaction, of which the server counts the scans.
-      const store = new PostgresLimitStore(tx as unknown as Database);
-      const [agent, tenant] = [randomUUID(), randomUUID()];
+    const store = new PostgresLimitStore(service);
+    const [agent, tenant] = [randomUUID(), randomUUID()];
+    const decide = async (): Promise<void> => {
       for (let execution = 0; execution < EXECUTIONS; execution++) {
-        const requests = Array.from({ length: BATCH }, () => limitRequestOf({ agent, tenant }));
+        const callers = Array.from({ length: BATCH }, () => randomUUID());
+        const requests = callers.map((caller) => limitRequestOf({ caller, agent, tenant }));
         const decisions = await Promise.all(requests.map((request) => store.admit(request)));
         expect(decisions.every(({ admitted }) => admitted)).toBe(true);
         expect(await store.refund(requests[0] as (typeof requests)[0])).toBe(true);
       }
-      expect(await scannedTables(tx)).toEqual([]);
-      await tx.query('SELECT count(*) FROM rate_limit.counters');
-      expect(await scannedTables(tx)).toEqual([{ relname: 'counters' }]);
-    });
+    };
+    const first = await scans();
+    await decide();
+    expect(await scans()).toEqual(first);
+    const findCommands = async (): Promise<void> => {
+      for (let execution = 0; execution < EXECUTIONS; execution++)
+        expect(await store.admittedCommands(randomUUID(), 60)).toEqual([]);
+    };
+    await findCommands();
+    const before = await scans();
+    // Neither analyzed nor vacuumed: the connection keeps its plans.
+    await service.query(
+      `INSERT INTO rate_limit.counters (key, expires_ms)
+       SELECT gen_random_uuid(), CASE WHEN n % 3 > 0 THEN 1e15 ELSE 1 END FROM generate_series(1, ${STORED}) n`,
+    );
+    await findCommands();
+    await decide();
+    await store.purge();
+    expect(await scans()).toEqual(before);
+    expect(await service.query('SELECT FROM rate_limit.counters WHERE expires_ms = 1')).toHaveLength(0);
+    expect(await scans()).not.toEqual(before);
   } finally {
-    await database.close();
+    await service.close();
     await drop();
   }
 });

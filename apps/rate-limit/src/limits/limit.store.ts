@@ -1,6 +1,6 @@
 import { LIMIT_DIMENSIONS, type LimitDimension, type Requester } from '@countersign/contracts';
 import { Injectable } from '@nestjs/common';
-import { Batched, Database } from '@countersign/persistence';
+import { Batched, Database, purgeByPages } from '@countersign/persistence';
 import { remainingOf, type LimitCounterState, type LimitRequest } from './limit.decision.js';
 import { liveMembers } from './distinct-members.decision.js';
 import { burstOf } from './gcra.decision.js';
@@ -9,8 +9,6 @@ import { LimitStore, type RemainingQuota, type LimitDecision } from './limits.po
 
 /** Requests decided by one statement: also the throughput of one tenant's row per commit. */
 const MAX_BATCH = 256;
-/** Rows removed by one statement, so no request waits long for its locks. */
-const PURGE_BATCH = 2_000;
 
 /** Arrays, because one JSON array takes 13 µs more for each request: 90 µs in all, at 64 requests in a statement. */
 const DECIDE = `SELECT * FROM rate_limit.decide($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
@@ -41,12 +39,14 @@ const FIND_COMMANDS = `SELECT ARRAY(
   FROM rate_limit.counters
   WHERE key = $1`;
 
+/** $1 and $2 ctids */
 const PURGE = `DELETE FROM rate_limit.counters
   WHERE ctid = ANY (ARRAY(
     SELECT ctid
     FROM rate_limit.counters
-    WHERE expires_ms < extract(epoch FROM clock_timestamp()) * 1000
-    LIMIT ${PURGE_BATCH}
+    WHERE ctid >= $1::tid
+      AND ctid < $2::tid
+      AND expires_ms < extract(epoch FROM statement_timestamp()) * 1000
     FOR UPDATE SKIP LOCKED
   ))
   RETURNING 1`;
@@ -122,11 +122,9 @@ export class PostgresLimitStore extends LimitStore {
     });
   }
 
-  /** In batches. */
+  /** By pages, because nearly every request changes when a counter expires. */
   override async purge(): Promise<void> {
-    let removed: unknown[];
-    do removed = await this.database.query(PURGE);
-    while (removed.length >= PURGE_BATCH);
+    await purgeByPages(this.database, 'rate_limit.counters', PURGE);
   }
 
   async #admitAll(requests: readonly LimitRequest[]): Promise<LimitDecision[]> {

@@ -1,6 +1,6 @@
 import { encodeMessage, type FactRecorded } from '@countersign/contracts';
 import { traceHeaders } from '@countersign/observability';
-import { Outbox, type Database } from '@countersign/persistence';
+import { Outbox, purgeByIndex, type Database } from '@countersign/persistence';
 import { ReceiptStore } from './receipts.ports.js';
 import { type PresentedReceipt } from './presented-receipt.decision.js';
 
@@ -22,7 +22,8 @@ DELETE FROM verification.consumed_receipts
 WHERE ctid = ANY (ARRAY(
   SELECT ctid
   FROM verification.consumed_receipts
-  WHERE expires_at < clock_timestamp() - interval '10 minutes'
+  WHERE expires_at < statement_timestamp() - interval '10 minutes'
+  ORDER BY expires_at
   LIMIT $1
 ))
 RETURNING 1`;
@@ -74,8 +75,7 @@ export class PostgresReceiptStore extends ReceiptStore {
   }
 
   /** Removes expired receipts, at most 10,000 for short locks. @returns the number of removed rows */
-  async purge(): Promise<number> {
-    const rows = await this.database.forAllTenants().query(PURGE, [PURGE_BATCH]);
-    return rows.length;
+  purge(): Promise<number> {
+    return purgeByIndex(this.database.forAllTenants(), PURGE, [], PURGE_BATCH);
   }
 }

@@ -1,4 +1,4 @@
-import { Inbox, type Database } from '@countersign/persistence';
+import { Inbox, purgeByIndex, purgeByPages, type Database } from '@countersign/persistence';
 
 /** How long rows are kept that have no effect any more. */
 export interface RetentionPeriods {
@@ -18,26 +18,30 @@ const DAY_SECONDS = 86_400;
  *
  * The row of a counter is not trusted: an attacker could make the counter of a subject look like an old decoy, to have it
  * removed. So the latest attempt must be at no existing subject, and the counter must agree with its ledger.
- * $1 seconds, $2 rows
+ *
+ * Reads pages, because an index for it would mean other work for decoys than for subjects. A join could scan the whole ledger for
+ * each batch. $1 and $2 ctids, $3 seconds
  */
 const PURGE_DECOYS = `
 WITH old AS (
   SELECT tenant, counter_key
   FROM verification.attempt_counters counter
-  WHERE subject_id IS NULL
-    AND last_attempt_at < clock_timestamp() - make_interval(secs => $1)
+  WHERE ctid >= $1::tid
+    AND ctid < $2::tid
+    AND subject_id IS NULL
+    AND last_attempt_at < statement_timestamp() - make_interval(secs => $3)
     AND GREATEST(locked_until, unrecognized_locked_until, '-infinity') < clock_timestamp()
-    AND NOT EXISTS (
-      SELECT
+    AND (
+      SELECT true
       FROM verification.attempts attempt
       JOIN verification.subjects USING (tenant, subject_id)
       WHERE tenant = counter.tenant
         AND attempt.counter_key = counter.counter_key
         AND attempt.number = counter.attempt_count
-    )
+      LIMIT 1
+    ) IS NULL
     AND verification.matches_ledger(counter)
   ORDER BY tenant, counter_key
-  LIMIT $2
   FOR UPDATE SKIP LOCKED
 ), purged AS (
   DELETE FROM verification.attempt_counters counter
@@ -56,12 +60,12 @@ FROM purged`;
  * Removes commands after their replies are no longer repeated. A command stays while its attempt has no outcome, which is read by
  * index: a join could scan the whole ledger for each batch. $1 rows
  */
-export const PURGE_COMMANDS = `
+const PURGE_COMMANDS = `
 DELETE FROM verification.commands
 WHERE ctid = ANY (ARRAY(
   SELECT ctid
   FROM verification.commands command
-  WHERE repeat_until < clock_timestamp() - interval '1 hour'
+  WHERE repeat_until < statement_timestamp() - interval '1 hour'
     AND COALESCE(
       (
         SELECT attempt.outcome IS NOT NULL
@@ -89,17 +93,11 @@ export class Retention {
   /** @returns the number of removed rows of each kind @throws ServiceError DATABASE_UNAVAILABLE; the next run removes the rest */
   async purge(): Promise<{ decoys: number; commands: number; inbox: number }> {
     const { decoyDays, inboxDays } = this.periods;
+    const all = this.database.forAllTenants();
     return {
-      decoys: await this.#inBatches(PURGE_DECOYS, [decoyDays * DAY_SECONDS, BATCH]),
-      commands: await this.#inBatches(PURGE_COMMANDS, [BATCH]),
+      decoys: await purgeByPages(all, 'verification.attempt_counters', PURGE_DECOYS, [decoyDays * DAY_SECONDS]),
+      commands: await purgeByIndex(all, PURGE_COMMANDS, [], BATCH),
       inbox: await this.#inbox.purge(inboxDays * DAY_SECONDS),
     };
-  }
-
-  async #inBatches(statement: string, params: readonly number[]): Promise<number> {
-    let total = 0;
-    for (let removed = BATCH; removed === BATCH; total += removed)
-      removed = (await this.database.forAllTenants().query(statement, params)).length;
-    return total;
   }
 }

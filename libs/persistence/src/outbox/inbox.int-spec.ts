@@ -1,5 +1,5 @@
-import { createTestDatabase, inboxTable } from '@countersign/testing';
-import { Inbox, Migration, openDatabase, type Database } from '../index.js';
+import { createTestDatabase, inboxTable, tableScans } from '@countersign/testing';
+import { Inbox, Migration, openDatabase, type Database, type DatabaseOptions } from '../index.js';
 
 class Seen1763800000000 extends Migration {
   readonly statements = inboxTable('seen');
@@ -8,12 +8,13 @@ class Seen1763800000000 extends Migration {
 describe('Inbox', () => {
   let drop: () => Promise<void>;
   let database: Database;
+  let options: DatabaseOptions;
   let inbox: Inbox;
 
   beforeAll(async () => {
     const created = await createTestDatabase();
     drop = created.drop;
-    const options = { url: created.url, schema: 'seen', migrations: [Seen1763800000000], applicationName: 'spec' };
+    options = { url: created.url, schema: 'seen', migrations: [Seen1763800000000], applicationName: 'spec' };
     database = await openDatabase(options);
     inbox = new Inbox(database);
   });
@@ -50,5 +51,21 @@ describe('Inbox', () => {
     await first('audit', 'new');
     expect(await inbox.purge(86_400)).toBe(1);
     expect([await first('audit', 'old'), await first('audit', 'new')]).toEqual([true, false]);
+  });
+
+  it('purges by index and all that is old, also while PostgreSQL takes every entry for an old one', async () => {
+    const service = await openDatabase({ ...options, poolSize: 1 });
+    try {
+      await service.query(
+        `INSERT INTO inbox (consumer, message_id, seen_at)
+         SELECT 'audit', n::text, now() - interval '2 days' FROM generate_series(1, 12000) n`,
+      );
+      await database.query('ANALYZE inbox');
+      const before = await tableScans(service, 'seen');
+      expect(await new Inbox(service).purge(86_400)).toBe(12_000);
+      expect(await tableScans(service, 'seen')).toEqual(before);
+    } finally {
+      await service.close();
+    }
   });
 });

@@ -1,4 +1,5 @@
 import { type Database } from '../database.js';
+import { purgeByIndex } from '../purge.js';
 import { type Sql } from '../session.js';
 
 /** Rows deleted by one purge, at most. */
@@ -30,17 +31,15 @@ export class Inbox {
 
   /**
    * Deletes entries older than this, in seconds. Must exceed the retention of the bus: a redelivery after the purge
-   * would take effect again. Deletes at most 10,000 at a time, for short locks.
+   * would take effect again. Deletes at most 10,000 with each statement, for short locks.
    * @returns how many it deleted
    */
-  async purge(olderThanSeconds: number): Promise<number> {
-    const rows = await this.#database.query(
-      `DELETE FROM ${this.#database.schema}.inbox WHERE ctid = ANY (ARRAY(
-         SELECT ctid FROM ${this.#database.schema}.inbox
-         WHERE seen_at < clock_timestamp() - make_interval(secs => $1) LIMIT ${PURGE_BATCH}))
-       RETURNING 1`,
-      [olderThanSeconds],
-    );
-    return rows.length;
+  purge(olderThanSeconds: number): Promise<number> {
+    const { schema } = this.#database;
+    const statement = `DELETE FROM ${schema}.inbox WHERE ctid = ANY (ARRAY(
+         SELECT ctid FROM ${schema}.inbox
+         WHERE seen_at < statement_timestamp() - make_interval(secs => $1) LIMIT $2))
+       RETURNING 1`;
+    return purgeByIndex(this.#database, statement, [olderThanSeconds], PURGE_BATCH);
   }
 }

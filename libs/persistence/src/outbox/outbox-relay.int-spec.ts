@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { createTestDatabase, eventually, outboxTable } from '@countersign/testing';
+import { createTestDatabase, eventually, outboxTable, tableScans } from '@countersign/testing';
 import {
   Migration,
   openDatabase,
   Outbox,
   OutboxRelay,
   type Database,
+  type DatabaseOptions,
   type OutboxMessage,
   type OutboxRelayOptions,
   type RelayedRecord,
@@ -24,11 +25,11 @@ describe('Outbox and OutboxRelay', () => {
   const relays: OutboxRelay[] = [];
   const others: Database[] = [];
 
-  const open = (): Promise<Database> =>
-    openDatabase({
-      ...{ url, schema: 'facts', migrations: [Outbox1763800000000], applicationName: 'spec' },
-      as: 'administrator',
-    });
+  const options = (): DatabaseOptions => ({
+    ...{ url, schema: 'facts', migrations: [Outbox1763800000000], applicationName: 'spec' },
+    as: 'administrator',
+  });
+  const open = (): Promise<Database> => openDatabase(options());
 
   const relay = (options: Partial<OutboxRelayOptions> & Pick<OutboxRelayOptions, 'send'>): OutboxRelay => {
     const made = new OutboxRelay({ database, onError: () => undefined, lingerMs: 1, pollMs: 50, ...options });
@@ -241,6 +242,26 @@ describe('Outbox and OutboxRelay', () => {
     await eventually('the records are sent again', () => batches.length === 2);
     await eventually('the outbox is empty', async () => (await running.pending()) === 0);
     expect(batches[1]).toEqual(batches[0]);
+  });
+
+  it('reads and deletes records by index, although the table is nearly always empty', async () => {
+    const copy = await openDatabase({ ...options(), poolSize: 1 });
+    others.push(copy);
+    const records: RelayedRecord[] = [];
+    const before = await tableScans(copy, 'facts');
+    const running = relay({ database: copy, send: (some) => Promise.resolve(void records.push(...some)) });
+    for (let round = 1; round <= 8; round++) {
+      await copy.transaction((tx) =>
+        new Outbox(copy).add(
+          tx,
+          Array.from({ length: 50 }, (_, n) => fact('a', n)),
+        ),
+      );
+      running.wake();
+      await eventually('the records are sent', () => records.length === 50 * round);
+    }
+    await running.close();
+    expect(await tableScans(copy, 'facts')).toEqual(before);
   });
 
   it('combines many wakes into few batches, and publishes records that commit during a batch', async () => {
