@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { encodeMessage, factRecorded } from '@countersign/contracts';
-import { Database, databaseTime, Outbox, OutboxRelay, type Sql, type TenantDatabase } from '@countersign/persistence';
+import {
+  Database,
+  databaseTime,
+  Outbox,
+  OutboxRelay,
+  purgeByIndex,
+  type Sql,
+  type TenantDatabase,
+} from '@countersign/persistence';
 import { ServiceError } from '@countersign/runtime';
 import { inForce } from '../subscriptions/signing-secrets.decision.js';
 import { SecretVault, type BoundWebhook } from '../subscriptions/secret-vault.js';
@@ -73,6 +81,34 @@ UPDATE webhooks.webhook_deliveries SET
   finished_at = CASE WHEN $2 <> 'pending' THEN clock_timestamp() END,
   attempts = (CASE WHEN jsonb_array_length(attempts) >= ${MAX_LOGGED_ATTEMPTS} THEN attempts - 0 ELSE attempts END) || $4::jsonb
 WHERE delivery = $1`;
+
+/** $1 days, $2 rows */
+const PURGE_DELIVERIES = `
+DELETE FROM webhooks.webhook_deliveries
+WHERE delivery = ANY (ARRAY(
+  SELECT delivery
+  FROM webhooks.webhook_deliveries
+  WHERE created_at < statement_timestamp() - make_interval(days => $1)
+  ORDER BY created_at
+  LIMIT $2
+))
+RETURNING 1`;
+
+/**
+ * Events are as old as their deliveries. Younger ones without a delivery, of webhooks that were removed, stay until then:
+ * otherwise each purge would look for the deliveries of all events. $1 days, $2 rows
+ */
+const PURGE_EVENTS = `
+DELETE FROM webhooks.webhook_events
+WHERE event_id = ANY (ARRAY(
+  SELECT event_id
+  FROM webhooks.webhook_events event
+  WHERE recorded_at < statement_timestamp() - make_interval(days => $1)
+    AND (SELECT true FROM webhooks.webhook_deliveries delivery WHERE delivery.event_id = event.event_id LIMIT 1) IS NULL
+  ORDER BY recorded_at
+  LIMIT $2
+))
+RETURNING 1`;
 
 /** Removes the oldest pending deliveries of a webhook when it has more than $2. */
 const DROP_EXCESS = `
@@ -179,20 +215,8 @@ export class PostgresDeliveryQueues extends DeliveryQueues {
     const webhooks = await this.#all.query<{ webhook: string }>('SELECT webhook FROM webhooks.webhooks');
     let dropped = 0;
     for (const { webhook } of webhooks) dropped += await this.#dropExcess(webhook, maxPending);
-    const statements = [
-      `DELETE FROM webhooks.webhook_deliveries WHERE delivery IN (
-         SELECT delivery FROM webhooks.webhook_deliveries
-         WHERE created_at < clock_timestamp() - make_interval(days => $1) LIMIT ${PURGE_BATCH}) RETURNING 1`,
-      // Not the youngest: the statement that queues them may not have committed.
-      `DELETE FROM webhooks.webhook_events WHERE event_id IN (
-         SELECT e.event_id FROM webhooks.webhook_events e
-         WHERE e.recorded_at < clock_timestamp() - least(make_interval(days => $1), interval '1 hour')
-           AND NOT EXISTS (SELECT FROM webhooks.webhook_deliveries d WHERE d.event_id = e.event_id)
-         LIMIT ${PURGE_BATCH}) RETURNING 1`,
-    ];
-    for (const statement of statements) {
-      while ((await this.#all.query(statement, [retentionDays])).length === PURGE_BATCH);
-    }
+    for (const statement of [PURGE_DELIVERIES, PURGE_EVENTS])
+      await purgeByIndex(this.#all, statement, [retentionDays], PURGE_BATCH);
     return dropped;
   }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Batched, Database } from '@countersign/persistence';
+import { Batched, Database, purgeByIndex } from '@countersign/persistence';
 import { EventIntake, type WebhookEvent } from './deliveries.ports.js';
 
 /** Most events of one statement. */
@@ -44,6 +44,19 @@ const SUBSCRIBED_TENANTS = `SELECT DISTINCT tenant FROM webhooks.webhooks WHERE 
  */
 const DELETE_TENANT = 'DELETE FROM webhooks.webhooks WHERE tenant = $1 AND created_at <= $2';
 
+/** Those without a delivery: a tenant that has been created since has others. $1 tenant, $2 rows */
+const DELETE_EVENTS = `
+DELETE FROM webhooks.webhook_events
+WHERE event_id = ANY (ARRAY(
+  SELECT event_id
+  FROM webhooks.webhook_events event
+  WHERE tenant = $1
+    AND (SELECT true FROM webhooks.webhook_deliveries delivery WHERE delivery.event_id = event.event_id LIMIT 1) IS NULL
+  LIMIT $2
+))
+RETURNING 1`;
+const DELETE_BATCH = 1_000;
+
 /** Queues events in PostgreSQL, many with one statement. */
 @Injectable()
 export class PostgresEventIntake extends EventIntake {
@@ -73,7 +86,9 @@ export class PostgresEventIntake extends EventIntake {
 
   override async record(event: WebhookEvent): Promise<void> {
     if (event.kind === 'tenant.deleted') {
-      await this.database.forTenants([event.tenant]).query(DELETE_TENANT, [event.tenant, event.time]);
+      const database = this.database.forTenants([event.tenant]);
+      await database.query(DELETE_TENANT, [event.tenant, event.time]);
+      await purgeByIndex(database, DELETE_EVENTS, [event.tenant], DELETE_BATCH);
       return;
     }
     if (await this.#isSubscribed.call(event.tenant)) await this.#record.call(event);

@@ -77,6 +77,18 @@ describe('the erasure of a tenant', () => {
     expect(await rowsOf(tenant)).toEqual([0, 0, 0, 0]);
   });
 
+  it('removes the webhooks and their events when a forged report has ended the deletion of the tenant early', async () => {
+    const [tenant, other] = [await newTenant(), await newTenant()];
+    for (const one of [tenant, other]) {
+      await bed.create(one, receiver.url);
+      await bed.publish(one, 'alice');
+      await eventually('the event is queued', async () => (await rowsOf(one))[3] === 1);
+    }
+    await bed.publish(tenant, 'alice', 'tenant.deleted');
+    await eventually('all is removed', async () => (await rowsOf(tenant)).every((rows) => rows === 0));
+    expect((await rowsOf(other))[3]).toBe(1);
+  });
+
   it('works in bounded parts, and another process continues where one stopped', async () => {
     const tenant = await newTenant();
     const { id: webhook } = await bed.create(tenant, receiver.url);
