@@ -8,6 +8,7 @@ import { options } from '../options.js';
 import { keep, say, table } from '../report.js';
 import { BenchRig } from '../rig.js';
 import { storeHistory } from '../stored-history.js';
+import { readTableUse, tableUseReport } from '../table-use.js';
 import { medianWorks, sumOf, workTable, type Works } from '../work.js';
 
 /**
@@ -17,6 +18,7 @@ import { medianWorks, sumOf, workTable, type Works } from '../work.js';
 interface Variant {
   readonly name: string;
   readonly rows: number;
+  readonly databaseUrl: string;
   readonly product: Installation;
   readonly rates: { readonly perSecond: number; readonly times: readonly number[]; readonly works: Works }[];
 }
@@ -32,6 +34,7 @@ const given = options({
 const [rows, callers, seconds] = [Number(given.rows), Number(given.callers), Number(given.seconds)];
 const variants: Variant[] = [];
 const sizes: Record<string, string[]> = {};
+const uses: string[] = [];
 let secondsToFill = NaN;
 await BenchRig.with(async (rig) => {
   const secret = (): string => randomBytes(32).toString('base64url');
@@ -48,20 +51,28 @@ await BenchRig.with(async (rig) => {
     const env = { CREDENTIAL_KEYS: ring, IDENTIFIER_KEY: secret() };
     const programs = { verification: join('bench', 'verification-without-hash.js') };
     const installed = await rig.install('separate', { subjects: 1, databaseUrl, env, programs });
-    variants.push({ name, rows: count, product: { ...installed, callers: stored }, rates: [] });
+    variants.push({ name, rows: count, databaseUrl, product: { ...installed, callers: stored }, rates: [] });
     sizes[name] = await sizesOf(databaseUrl);
   }
+  const before = await Promise.all(variants.map(({ databaseUrl }) => readTableUse(databaseUrl)));
+  const done = variants.map(() => 0);
   for (let round = 1; round <= Number(given.rounds); round++) {
-    for (const { name, product, rates } of variants) {
+    for (const [at, { name, product, rates }] of variants.entries()) {
       const plan = {
         seconds,
         warmUpSeconds: round === 1 ? Number(given['warm-up']) : 3,
         inFlight: Number(given['in-flight']),
       };
-      rates.push(await rig.path(product, plan));
-      const { perSecond, works } = rates.at(-1) as Variant['rates'][number];
+      const rate = await rig.path(product, plan);
+      const { perSecond, works } = rate;
+      rates.push(rate);
+      done[at] = (done[at] ?? 0) + rate.done;
       say(`round ${round}, ${name}: ${perSecond.toFixed(0)} per second, ${sumOf(works).toFixed(2)} ms each`);
     }
+  }
+  for (const [at, { name, databaseUrl }] of variants.entries()) {
+    const use = await readTableUse(databaseUrl);
+    uses.push(`tables of one verification, ${name}\n\n${tableUseReport(before[at] ?? use, use, done[at] ?? NaN)}`);
   }
 });
 
@@ -101,6 +112,7 @@ process.stdout.write(
     `full over empty tables: ${((full ?? NaN) / (empty ?? NaN)).toFixed(2)} of the processor time (goal 1.10)`,
     `tables were filled in ${secondsToFill.toFixed(0)} s: ${sizes['full']?.join(', ')}`,
     ...lines.flatMap(({ name, works }) => ['', `${name} tables`, workTable(works)]),
+    ...uses.flatMap((use) => ['', use]),
   ].join('\n')}\n`,
 );
 keep('growth', { at: new Date().toISOString(), rows, callers, secondsToFill, sizes, lines });
