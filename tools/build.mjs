@@ -2,7 +2,6 @@
  * Compiles the sources when one is newer than the build, so that no old code runs:
  * `dist` is the product: its modules, and in `dist/bin` a bundle of each app, which is what runs; `build` is everything else that runs outside jest as well (benchmarks, servers for tests).
  */
-import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -14,19 +13,19 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleApps } from './bundle.mjs';
 import { buildConsole } from './build-console.mjs';
 import { buildNative, copyNative } from './build-native.mjs';
+import { compile, sourcesOf } from './compile.mjs';
 import { patchPackages } from './patch-packages.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Whether a module is the program that runs, and not imported. */
 export const isMain = (url) => process.argv[1] === fileURLToPath(url);
-const compiler = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
-const CONFIGURATION = ['tools/bundle.mjs', 'tsconfig.json', 'nest-cli.json', 'package-lock.json'];
+const compiler = join(root, 'node_modules', '@swc', 'core');
+const CONFIGURATION = ['tools/bundle.mjs', 'tools/compile.mjs', '.swcrc', 'tsconfig.json', 'package-lock.json'];
 
 const SERVED_DOCUMENTS = ['asyncapi.yaml', 'events.css', 'events.html'];
 
@@ -63,15 +62,14 @@ async function build({ output, config, sources, afterwards }) {
   }
   process.stderr.write('building…\n');
   const started = new Date();
-  const { status } = spawnSync(process.execPath, [compiler, 'build', '--path', config], {
-    cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  if (status !== 0) {
-    process.stderr.write('The build failed; run "npm run check" for the reasons.\n');
-    process.exit(status ?? 1);
+  const modules = sourcesOf(root, config);
+  try {
+    await compile(root, output, modules);
+  } catch (error) {
+    process.stderr.write(`${error.message}\nThe build failed.\n`);
+    process.exit(1);
   }
-  removeForeignOutputs(output, config);
+  removeForeignOutputs(output, modules);
   copySql(output, sources);
   await afterwards?.(join(root, output));
   writeFileSync(stamp, '');
@@ -80,11 +78,8 @@ async function build({ output, config, sources, afterwards }) {
 }
 
 /** Removes outputs of earlier builds that have no source any more: they could still be imported, or shipped. */
-function removeForeignOutputs(output, config) {
-  const ts = createRequire(import.meta.url)('typescript');
-  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined };
-  const parsed = ts.getParsedCommandLineOfConfigFile(join(root, config), {}, host);
-  const expected = new Set(parsed.fileNames.map((file) => relative(root, file).replace(/\.ts$/, '')));
+function removeForeignOutputs(output, modules) {
+  const expected = new Set(modules.map((file) => file.replace(/\.ts$/, '')));
   const visit = (folder) => {
     for (const entry of readdirSync(join(root, output, folder), { withFileTypes: true })) {
       const path = join(folder, entry.name);

@@ -9,11 +9,9 @@ import { generateApiTypes } from './build-console.mjs';
 import { root } from './build.mjs';
 
 const CHECKS = [
-  'eslint . --max-warnings 0',
-  'eslint apps/console --config apps/console/eslint.config.mjs --max-warnings 0',
-  'tsc --noEmit',
-  'tsc --noEmit --project apps/console',
+  'node tools/check-code.mjs',
   'prettier --check .',
+  'node tools/check-code.mjs apps/console',
   'depcruise apps libs test bench --config .dependency-cruiser.cjs',
   'node tools/check-dist.mjs',
   'node tools/generate-docs.mjs --check',
