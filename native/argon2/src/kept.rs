@@ -1,30 +1,25 @@
 //! The memory of one hash, kept between hashes.
 
-use std::alloc::{Layout, alloc, dealloc};
 use std::arch::asm;
-use std::ptr::NonNull;
 
 use argon2_rust::{Backend, Error, Params, blake2b, blake2b_long, detected_backend};
 use zeroize::Zeroizing;
 
+use crate::area::Area;
 use crate::fill::{Block, Scratch, fill};
 
 const H0_BYTES: usize = 64;
 const VERSION: u32 = 0x13;
 const ARGON2ID: u32 = 2;
-const HUGE_PAGE: usize = 2 << 20;
 
 /// argon2id with one lane, in memory of its own.
 pub struct KeptMemory {
-    blocks: NonNull<Block>,
-    layout: Layout,
+    /// Blocks only.
+    area: Area,
     /// Blocks that a hash has written and nothing has wiped since.
     dirty: usize,
     scratch: Box<Scratch>,
 }
-
-// SAFETY: it owns its memory.
-unsafe impl Send for KeptMemory {}
 
 impl KeptMemory {
     /// Makes all of it resident. `None` on a processor for which the library has better code, or without AVX2.
@@ -33,19 +28,13 @@ impl KeptMemory {
     }
 
     fn of(kib: usize) -> Result<KeptMemory, String> {
-        let bytes = (kib * size_of::<Block>()).next_multiple_of(HUGE_PAGE);
-        let layout = Layout::from_size_align(bytes, HUGE_PAGE).map_err(|error| error.to_string())?;
-        // SAFETY: the layout is not empty.
-        let memory = NonNull::new(unsafe { alloc(layout) }).ok_or(format!("no memory for {kib} KiB"))?;
-        advise(memory, bytes);
-        // SAFETY: the memory was just allocated with this size. Zeros are blocks.
-        unsafe { memory.write_bytes(0, bytes) };
-        Ok(KeptMemory { blocks: memory.cast(), layout, dirty: 0, scratch: Box::new(Scratch::ZERO) })
+        let area = Area::zeroed(kib * size_of::<Block>())?;
+        Ok(KeptMemory { area, dirty: 0, scratch: Box::new(Scratch::ZERO) })
     }
 
     /// Whether a hash fits. Several lanes are left to the library.
     pub fn takes(&self, params: &Params) -> bool {
-        params.lanes() == 1 && params.memory_blocks() as usize * size_of::<Block>() <= self.layout.size()
+        params.lanes() == 1 && params.memory_blocks() as usize * size_of::<Block>() <= self.area.bytes()
     }
 
     /// RFC 9106, section 3.2. What the hash leaves in the memory stays until [`KeptMemory::wipe`] or the next hash.
@@ -54,7 +43,7 @@ impl KeptMemory {
         self.wipe_from(count);
         self.dirty = count;
         // SAFETY: `takes` said that they fit, and nothing else refers to them.
-        let blocks = unsafe { std::slice::from_raw_parts_mut(self.blocks.as_ptr(), count) };
+        let blocks = unsafe { std::slice::from_raw_parts_mut(self.blocks(), count) };
         let mut seed = first_hash(secret, salt, params, tag.len())?;
         let mut bytes = Zeroizing::new([0; size_of::<Block>()]);
         for (n, block) in blocks.iter_mut().take(2).enumerate() {
@@ -78,12 +67,16 @@ impl KeptMemory {
         self.wipe_from(0);
     }
 
+    fn blocks(&self) -> *mut Block {
+        self.area.start().cast()
+    }
+
     fn wipe_from(&mut self, first: usize) {
         if self.dirty <= first {
             return;
         }
         // SAFETY: at most all blocks were written.
-        wipe(unsafe { self.blocks.add(first).as_ptr() }, self.dirty - first);
+        wipe(unsafe { self.blocks().add(first) }, self.dirty - first);
         self.dirty = first;
     }
 }
@@ -91,8 +84,6 @@ impl KeptMemory {
 impl Drop for KeptMemory {
     fn drop(&mut self) {
         self.wipe();
-        // SAFETY: allocated with this layout.
-        unsafe { dealloc(self.blocks.as_ptr().cast(), self.layout) };
     }
 }
 
@@ -121,15 +112,3 @@ fn wipe<T>(first: *mut T, count: usize) {
         asm!("/* {0} */", in(reg) first, options(nostack, preserves_flags));
     }
 }
-
-/// Huge pages, since a hash reads blocks in no order; and no copy in a core dump. Both are hints.
-#[cfg(target_os = "linux")]
-fn advise(memory: NonNull<u8>, bytes: usize) {
-    for advice in [libc::MADV_HUGEPAGE, libc::MADV_DONTDUMP] {
-        // SAFETY: the range was allocated with this size, and it begins on a page.
-        unsafe { libc::madvise(memory.as_ptr().cast(), bytes, advice) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise(_memory: NonNull<u8>, _bytes: usize) {}

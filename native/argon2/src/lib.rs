@@ -2,6 +2,8 @@
 //! costs 265 page faults, a fifth of the time.
 
 #[cfg(target_arch = "x86_64")]
+mod area;
+#[cfg(target_arch = "x86_64")]
 mod fill;
 #[cfg(target_arch = "x86_64")]
 mod kept;
