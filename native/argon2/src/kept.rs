@@ -39,6 +39,8 @@ impl KeptMemory {
 
     /// RFC 9106, section 3.2. What the hash leaves in the memory stays until [`KeptMemory::wipe`] or the next hash.
     pub fn hash(&mut self, secret: &[u8], salt: &[u8], params: &Params, tag: &mut [u8]) -> Result<(), Error> {
+        // The bounds that the library has for a salt, among others.
+        params.validate_for(secret.len(), salt.len(), 0, 0)?;
         let count = params.memory_blocks() as usize;
         self.wipe_from(count);
         self.dirty = count;

@@ -46,17 +46,17 @@ impl HashThreads {
     /// `niceness`: added priority of the threads on Linux, 0 to 19; a higher number is a lower priority.
     #[napi(constructor)]
     pub fn new(threads: u32, memory_kib: u32, niceness: i32) -> Result<Self> {
-        let jobs = Arc::new(Queue::new());
-        // Before the first thread starts, since a thread without the others would wait for ever.
-        let kept = (0..threads).map(|_| Kept::reserve(memory_kib)).collect::<Result<Vec<_>>>()?;
-        for kept in kept {
-            let jobs = Arc::clone(&jobs);
+        // An error drops it, which ends the threads that have started.
+        let started = Self { jobs: Arc::new(Queue::new()) };
+        for _ in 0..threads {
+            let mut kept = Kept::reserve(memory_kib)?;
+            let jobs = Arc::clone(&started.jobs);
             thread::Builder::new().name("argon2".into()).spawn(move || {
                 give_way(niceness);
-                work(&jobs, kept);
+                work(&jobs, &mut kept);
             })?;
         }
-        Ok(Self { jobs })
+        Ok(started)
     }
 
     /// The instructions that hashes use, for example `avx2`.
@@ -103,14 +103,14 @@ impl Drop for HashThreads {
 }
 
 /// Takes hashes until the queue is closed. A hash that waits overwrites the memory of the one before; it is wiped when none does.
-fn work(jobs: &Queue<Job>, mut kept: Kept) {
+fn work(jobs: &Queue<Job>, kept: &mut Kept) {
     loop {
         let waiting = jobs.take_waiting();
         if waiting.is_none() {
             kept.wipe();
         }
         match waiting.or_else(|| jobs.take()) {
-            Some(job) => run(job, &mut kept),
+            Some(job) => run(job, kept),
             None => return,
         }
     }
@@ -159,11 +159,17 @@ impl Kept {
         match self {
             #[cfg(target_arch = "x86_64")]
             Kept::Own(memory) if memory.takes(&params) => memory.hash(secret, salt, &params, tag),
+            #[cfg(target_arch = "x86_64")]
+            Kept::Own(memory) => {
+                // This hash overwrites nothing of the one before.
+                memory.wipe();
+                argon2id(params).hash_into(secret, salt, tag)
+            }
             Kept::OfLibrary(hasher, kept_kib) if params.memory_kib() <= *kept_kib => {
                 hasher.set_argon2(argon2id(params));
                 hasher.hash_into(secret, salt, tag)
             }
-            _ => argon2id(params).hash_into(secret, salt, tag),
+            Kept::OfLibrary(..) => argon2id(params).hash_into(secret, salt, tag),
         }
     }
 

@@ -66,6 +66,11 @@ describe.each(libraries)('argon2 by $library', (library) => {
     expect(wrong).toEqual(secrets.map(() => false));
   });
 
+  it.each(['', 'AAAA', 'AAAAAAAAAA'])('refuses a salt of less than 8 bytes: "%s"', async (salt) => {
+    const tag = Buffer.alloc(32, 1).toString('base64').replace(/=+$/, '');
+    await expect(library.verify(`$argon2id$v=19$m=64,t=1,p=1$${salt}$${tag}`, '83729164')).rejects.toThrow();
+  });
+
   it('refuses a string that is no argon2id hash', async () => {
     await expect(library.verify('$argon2id$v=19$m=64', '83729164')).rejects.toThrow();
   });
@@ -146,6 +151,20 @@ whereBuilt('native/argon2', () => {
     const [large, small] = [2048, 8].map((memoryKib) => ({ memoryKib, passes: 20, lanes: 1 })) as [HashCost, HashCost];
     await Promise.all([only.hash('83729164', large), only.hash('83729164', small)]);
     await eventually('memory without a hash', () => isZero(keptMemory()));
+    only.close();
+  });
+
+  withOwnCode('leaves nothing of a hash while another uses other memory', async () => {
+    const only = NativeArgon2.open(1, 2048);
+    if (!only) throw new Error('the module was there before');
+    const first = only.hash('83729164', { memoryKib: 2048, passes: 20, lanes: 1 });
+    let ended = false;
+    // Long enough to look at the memory meanwhile.
+    const second = only.hash('83729164', { memoryKib: 19_456, passes: 150, lanes: 2 }).then(() => (ended = true));
+    await first;
+    await eventually('memory without a hash', () => isZero(keptMemory()));
+    expect(ended).toBe(false);
+    await second;
     only.close();
   });
 
