@@ -5,22 +5,21 @@
 mod area;
 #[cfg(target_arch = "x86_64")]
 mod fill;
+mod hasher;
 #[cfg(target_arch = "x86_64")]
-mod kept;
+mod one_lane;
 mod queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use argon2_rust::params::{Memory, TagLen};
-use argon2_rust::{Algorithm, Argon2, Hasher, Params, Version, detected_backend};
+use argon2_rust::{Params, detected_backend};
 use napi::bindgen_prelude::{Buffer, Env, Error, Object, Result};
 use napi_derive::napi;
 use zeroize::Zeroizing;
 
-#[cfg(target_arch = "x86_64")]
-use kept::KeptMemory;
+use hasher::{ThreadHasher, params};
 use queue::Queue;
 
 type Tag = std::result::Result<Vec<u8>, String>;
@@ -43,17 +42,18 @@ impl HashThreads {
     /// Reserves the memory at once, so too little memory fails the start and not a request.
     ///
     /// `memory_kib`: what each thread keeps; a hash that needs more maps it for itself.
+    /// `lanes`: those of most hashes. A hash with others is computed as well, and may map memory for itself.
     /// `niceness`: added priority of the threads on Linux, 0 to 19; a higher number is a lower priority.
     #[napi(constructor)]
-    pub fn new(threads: u32, memory_kib: u32, niceness: i32) -> Result<Self> {
+    pub fn new(threads: u32, memory_kib: u32, lanes: u32, niceness: i32) -> Result<Self> {
         // An error drops it, which ends the threads that have started.
         let started = Self { jobs: Arc::new(Queue::new()) };
         for _ in 0..threads {
-            let mut kept = Kept::reserve(memory_kib)?;
+            let mut hasher = ThreadHasher::reserve(memory_kib, lanes).map_err(Error::from_reason)?;
             let jobs = Arc::clone(&started.jobs);
             thread::Builder::new().name("argon2".into()).spawn(move || {
-                give_way(niceness);
-                work(&jobs, &mut kept);
+                lower_priority(niceness);
+                work(&jobs, &mut hasher);
             })?;
         }
         Ok(started)
@@ -78,7 +78,8 @@ impl HashThreads {
         length: u32,
     ) -> Result<Object<'env>> {
         let secret = Zeroizing::new(secret.into_bytes());
-        let params = params(memory_kib, passes, lanes, length)?;
+        let params =
+            params(memory_kib, passes, lanes, length).map_err(|error| Error::from_reason(error.to_string()))?;
         let (deferred, promise) = env.create_deferred()?;
         let done = Box::new(move |tag: Tag| match tag {
             Ok(tag) => deferred.resolve(move |_| Ok(Buffer::from(tag))),
@@ -103,24 +104,24 @@ impl Drop for HashThreads {
 }
 
 /// Takes hashes until the queue is closed. A hash that waits overwrites the memory of the one before; it is wiped when none does.
-fn work(jobs: &Queue<Job>, kept: &mut Kept) {
+fn work(jobs: &Queue<Job>, hasher: &mut ThreadHasher) {
     loop {
         let waiting = jobs.take_waiting();
         if waiting.is_none() {
-            kept.wipe();
+            hasher.wipe();
         }
         match waiting.or_else(|| jobs.take()) {
-            Some(job) => run(job, kept),
+            Some(job) => run(job, hasher),
             None => return,
         }
     }
 }
 
-fn run(job: Job, kept: &mut Kept) {
+fn run(job: Job, hasher: &mut ThreadHasher) {
     let Job { secret, salt, params, done } = job;
     let mut tag = vec![0; params.tag_len_bytes()];
     // A panic that ended the thread would leave its callers without an answer.
-    let hashed = catch_unwind(AssertUnwindSafe(|| kept.hash(&secret, &salt, params, &mut tag)));
+    let hashed = catch_unwind(AssertUnwindSafe(|| hasher.hash(&secret, &salt, params, &mut tag)));
     done(match hashed {
         Ok(Ok(())) => Ok(tag),
         Ok(Err(error)) => Err(error.to_string()),
@@ -128,82 +129,9 @@ fn run(job: Job, kept: &mut Kept) {
     });
 }
 
-/// What a thread keeps between hashes.
-enum Kept {
-    #[cfg(target_arch = "x86_64")]
-    Own(KeptMemory),
-    /// Of the library, which wipes it after each hash, and its size in KiB.
-    OfLibrary(Hasher, u32),
-}
-
-impl Kept {
-    fn reserve(memory_kib: u32) -> Result<Kept> {
-        let params = params(memory_kib, 1, 1, 32)?;
-        #[cfg(target_arch = "x86_64")]
-        if let Some(own) = KeptMemory::reserve(params.memory_kib()) {
-            return own.map(Kept::Own).map_err(reason);
-        }
-        let mut hasher = argon2id(params).hasher();
-        hasher.reserve().map_err(reason)?;
-        Ok(Kept::OfLibrary(hasher, memory_kib))
-    }
-
-    /// A hash that does not fit gets memory for itself, which the library wipes.
-    fn hash(
-        &mut self,
-        secret: &[u8],
-        salt: &[u8],
-        params: Params,
-        tag: &mut [u8],
-    ) -> std::result::Result<(), argon2_rust::Error> {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Kept::Own(memory) if memory.takes(&params) => memory.hash(secret, salt, &params, tag),
-            #[cfg(target_arch = "x86_64")]
-            Kept::Own(memory) => {
-                // This hash overwrites nothing of the one before.
-                memory.wipe();
-                argon2id(params).hash_into(secret, salt, tag)
-            }
-            Kept::OfLibrary(hasher, kept_kib) if params.memory_kib() <= *kept_kib => {
-                hasher.set_argon2(argon2id(params));
-                hasher.hash_into(secret, salt, tag)
-            }
-            Kept::OfLibrary(..) => argon2id(params).hash_into(secret, salt, tag),
-        }
-    }
-
-    fn wipe(&mut self) {
-        #[cfg(target_arch = "x86_64")]
-        if let Kept::Own(memory) = self {
-            memory.wipe();
-        }
-    }
-}
-
-fn argon2id(params: Params) -> Argon2 {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
-/// One thread computes all lanes of a hash: parallelism comes from hashes that run at the same time.
-fn params(memory_kib: u32, passes: u32, lanes: u32, length: u32) -> Result<Params> {
-    Params::builder()
-        .memory(Memory::kib(memory_kib.into()))
-        .passes(passes)
-        .lanes(lanes)
-        .threads(1)
-        .tag_len(TagLen::bytes(length.into()))
-        .build()
-        .map_err(reason)
-}
-
-fn reason(error: impl ToString) -> Error {
-    Error::from_reason(error.to_string())
-}
-
 /// On Linux each thread has a priority of its own. Never raises it, which needs a privilege.
 #[cfg(target_os = "linux")]
-fn give_way(niceness: i32) {
+fn lower_priority(niceness: i32) {
     // SAFETY: both calls take plain numbers; 0 is the calling thread. A refusal leaves the priority as it was.
     unsafe {
         if libc::getpriority(libc::PRIO_PROCESS, 0) < niceness {
@@ -213,4 +141,4 @@ fn give_way(niceness: i32) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way(_niceness: i32) {}
+fn lower_priority(_niceness: i32) {}

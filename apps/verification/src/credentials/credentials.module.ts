@@ -46,12 +46,13 @@ async function openVault(
   const concurrency = hashConcurrency(settings, availableParallelism());
   // Each thread keeps the memory of a hash, so there are no more threads than hashes that run at a time.
   const threads = Math.min(settings.UV_THREADPOOL_SIZE, concurrency);
-  const argon2 = openArgon2(threads, settings.HASH_MEMORY_KIB, host.logger);
+  const cost = { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES };
+  const argon2 = openArgon2(threads, cost, host.logger);
   const advice = poolAdvice(settings, concurrency, availableParallelism());
   if (advice !== undefined) host.logger.warn(advice);
   const vault = await ArgonPinVault.open({
     keyring,
-    cost: { memoryKib: settings.HASH_MEMORY_KIB, passes: settings.HASH_PASSES, lanes: settings.HASH_LANES },
+    cost,
     argon2,
     concurrency,
     reserved: reservedHashes(settings, concurrency),

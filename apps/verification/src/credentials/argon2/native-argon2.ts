@@ -24,7 +24,7 @@ interface NativeThreads {
   close(): void;
 }
 interface NativeModule {
-  readonly HashThreads: new (threads: number, memoryKib: number, niceness: number) => NativeThreads;
+  readonly HashThreads: new (threads: number, memoryKib: number, lanes: number, niceness: number) => NativeThreads;
 }
 
 /** argon2id in threads of its own that keep their memory. */
@@ -39,10 +39,12 @@ export class NativeArgon2 extends Argon2 {
 
   /**
    * @param threads how many hashes run at a time; more wait
-   * @param memoryKib what each thread keeps; a hash that needs more gets it for itself
+   * @param usual cost of most hashes: each thread keeps memory for it. A hash that needs more gets memory for itself, and so
+   *   does one with several lanes where `usual` has one
    * @returns undefined where the module was not built
+   * @throws when the memory or a thread is not available
    */
-  static open(threads: number, memoryKib: number): NativeArgon2 | undefined {
+  static open(threads: number, usual: Pick<HashCost, 'memoryKib' | 'lanes'>): NativeArgon2 | undefined {
     let native: NativeModule;
     try {
       native = createRequire(import.meta.url)(MODULE) as NativeModule;
@@ -50,7 +52,7 @@ export class NativeArgon2 extends Argon2 {
       if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined;
       throw error;
     }
-    return new NativeArgon2(new native.HashThreads(threads, memoryKib, NICENESS));
+    return new NativeArgon2(new native.HashThreads(threads, usual.memoryKib, usual.lanes, NICENESS));
   }
 
   /** The instructions that hashes use, for example `avx2`. */

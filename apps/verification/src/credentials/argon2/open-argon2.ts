@@ -1,4 +1,5 @@
 import { type Logger } from '@countersign/observability';
+import { type HashCost } from '../hash-bounds.decision.js';
 import { type Argon2 } from './argon2.ports.js';
 import { NativeArgon2 } from './native-argon2.js';
 import { NodeRsArgon2 } from './node-rs-argon2.js';
@@ -6,11 +7,11 @@ import { NodeRsArgon2 } from './node-rs-argon2.js';
 /**
  * The native module where it was built, else `@node-rs/argon2`, and a line in the log that says which.
  * @param threads how many hashes run at a time
- * @param memoryKib memory of a hash with the configured cost
+ * @param cost the configured cost of a hash
  */
-export function openArgon2(threads: number, memoryKib: number, logger: Logger): Argon2 {
+export function openArgon2(threads: number, cost: HashCost, logger: Logger): Argon2 {
   try {
-    const native = NativeArgon2.open(threads, memoryKib);
+    const native = NativeArgon2.open(threads, cost);
     if (native) {
       logger.info({ threads, instructions: native.instructions }, 'hashes use native/argon2');
       return native;

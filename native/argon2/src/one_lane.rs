@@ -13,7 +13,7 @@ const VERSION: u32 = 0x13;
 const ARGON2ID: u32 = 2;
 
 /// argon2id with one lane, in memory of its own.
-pub struct KeptMemory {
+pub struct OneLaneHasher {
     /// Blocks only.
     area: Area,
     /// Blocks that a hash has written and nothing has wiped since.
@@ -21,15 +21,20 @@ pub struct KeptMemory {
     scratch: Box<Scratch>,
 }
 
-impl KeptMemory {
-    /// Makes all of it resident. `None` on a processor for which the library has better code, or without AVX2.
-    pub fn reserve(memory_kib: u32) -> Option<Result<KeptMemory, String>> {
-        (detected_backend() == Backend::Avx2).then(|| KeptMemory::of(memory_kib as usize))
+impl OneLaneHasher {
+    /// Whether the library has no better code for this processor, as it has for AVX-512.
+    pub fn is_best() -> bool {
+        detected_backend() == Backend::Avx2
     }
 
-    fn of(kib: usize) -> Result<KeptMemory, String> {
-        let area = Area::zeroed(kib * size_of::<Block>())?;
-        Ok(KeptMemory { area, dirty: 0, scratch: Box::new(Scratch::ZERO) })
+    /// Makes the memory resident.
+    ///
+    /// # Panics
+    /// Without AVX2.
+    pub fn new(memory_kib: u32) -> Result<OneLaneHasher, String> {
+        assert!(is_x86_feature_detected!("avx2"), "a processor with AVX2");
+        let area = Area::zeroed(memory_kib as usize * size_of::<Block>())?;
+        Ok(OneLaneHasher { area, dirty: 0, scratch: Box::new(Scratch::ZERO) })
     }
 
     /// Whether a hash fits. Several lanes are left to the library.
@@ -37,7 +42,7 @@ impl KeptMemory {
         params.lanes() == 1 && params.memory_blocks() as usize * size_of::<Block>() <= self.area.bytes()
     }
 
-    /// RFC 9106, section 3.2. What the hash leaves in the memory stays until [`KeptMemory::wipe`] or the next hash.
+    /// RFC 9106, section 3.2. What the hash leaves in the memory stays until [`OneLaneHasher::wipe`] or the next hash.
     pub fn hash(&mut self, secret: &[u8], salt: &[u8], params: &Params, tag: &mut [u8]) -> Result<(), Error> {
         // The bounds that the library has for a salt, among others.
         params.validate_for(secret.len(), salt.len(), 0, 0)?;
@@ -55,7 +60,7 @@ impl KeptMemory {
                 *word = u64::from_le_bytes(*bytes);
             }
         }
-        // SAFETY: `reserve` has seen that the processor has AVX2.
+        // SAFETY: `new` has seen that the processor has AVX2.
         unsafe { fill(blocks, params.passes(), &mut self.scratch) };
         wipe(&mut *self.scratch, 1);
         for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(blocks[count - 1].0) {
@@ -83,7 +88,7 @@ impl KeptMemory {
     }
 }
 
-impl Drop for KeptMemory {
+impl Drop for OneLaneHasher {
     fn drop(&mut self) {
         self.wipe();
     }
