@@ -46,6 +46,9 @@ impl HashThreads {
     /// `niceness`: added priority of the threads on Linux, 0 to 19; a higher number is a lower priority.
     #[napi(constructor)]
     pub fn new(threads: u32, memory_kib: u32, lanes: u32, niceness: i32) -> Result<Self> {
+        if threads == 0 {
+            return Err(Error::from_reason("hashes need at least one thread"));
+        }
         // An error drops it, which ends the threads that have started.
         let started = Self { jobs: Arc::new(Queue::new()) };
         for _ in 0..threads {
@@ -65,7 +68,8 @@ impl HashThreads {
         format!("{:?}", detected_backend()).to_lowercase()
     }
 
-    /// Resolves with the tag of `length` bytes. Throws for parameters or a salt outside of RFC 9106.
+    /// Resolves with the tag of `length` bytes. Throws for parameters outside the bounds of RFC 9106, and rejects for such a salt
+    /// and after `close`.
     #[napi(ts_return_type = "Promise<Buffer>")]
     pub fn derive<'env>(
         &self,
@@ -86,7 +90,10 @@ impl HashThreads {
             Err(message) => deferred.reject(Error::from_reason(message)),
         });
         let job = Job { secret, salt: salt.to_vec(), params, done };
-        self.jobs.add(job).map_err(|_| Error::from_reason("the threads are closed"))?;
+        if let Err(refused) = self.jobs.add(job) {
+            // A promise that is never settled would keep the process from ending.
+            (refused.done)(Err("the threads are closed".into()));
+        }
         Ok(promise)
     }
 

@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import oracle from 'argon2';
 import { eventually } from '@countersign/testing';
 import { type HashCost } from '../hash-bounds.decision.js';
@@ -123,7 +125,34 @@ function writableMemory(pid: number | 'self', selected: (area: string) => boolea
 const keptMemory = (): Buffer => Buffer.concat(writableMemory('self', (area) => /^VmFlags:.* dd\b/m.test(area)));
 const isZero = (bytes: Buffer): boolean => bytes.equals(Buffer.alloc(bytes.length));
 
+/** What a child process does with the module, which is `threads` of its script. It ends at the end of its work. */
+function inAnotherProcess(script: string, ...args: readonly string[]): ReturnType<typeof spawn> {
+  const module = fileURLToPath(new URL('../../../../../native/argon2/argon2.node', import.meta.url));
+  const start = `const threads = new (require(${JSON.stringify(module)}).HashThreads)(1, 2048, 1, 0);`;
+  const child = spawn(process.execPath, ['-e', `${start}\n${script}`, ...args], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  children.push(child);
+  return child;
+}
+const children: ReturnType<typeof spawn>[] = [];
+afterEach(() => children.splice(0).forEach((child) => child.kill('SIGKILL')));
+
 whereBuilt('native/argon2', () => {
+  it('does not keep the process from ending after a hash that was requested too late', async () => {
+    const child = inAnotherProcess(
+      `process.disconnect();
+      threads.close();
+      threads.derive('83729164', Buffer.alloc(16), 64, 1, 1, 32).then(() => process.exit(1), () => undefined);`,
+    );
+    await eventually('the end of the process', () => child.exitCode !== null);
+    expect(child.exitCode).toBe(0);
+  });
+
+  it('does not open without a thread, since hashes would wait forever', () => {
+    expect(() => NativeArgon2.open(0, CHEAP)).toThrow('at least one thread');
+  });
+
   it('ends its threads when it is closed, after the hashes that were requested', async () => {
     const before = niceness().length;
     const opened = NativeArgon2.open(3, CHEAP);
