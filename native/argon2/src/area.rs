@@ -42,10 +42,12 @@ impl Area {
         }
         let start = base.cast::<u8>().map_addr(|address| address.next_multiple_of(HUGE_PAGE));
         for advice in [libc::MADV_HUGEPAGE, libc::MADV_DONTDUMP] {
+            // Hashes are the same without, so a system that knows no such advice is no error.
             // SAFETY: within the mapping.
             unsafe { libc::madvise(start.cast(), bytes, advice) };
         }
-        // SAFETY: within the mapping. The system would provide zeros as well, but only when they are read.
+        // SAFETY: within the mapping. The system provides zeros itself, but only at the first access: too little memory would end
+        // the process during a hash, and not at its start.
         unsafe { start.write_bytes(0, bytes) };
         let start = NonNull::new(start).ok_or("mapped at address 0")?;
         Ok(Area { start, bytes, mapping: (base, length) })

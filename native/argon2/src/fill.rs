@@ -2,9 +2,9 @@
 //!
 //! It differs in three points from the usual code for AVX2:
 //!
-//! - **The next reference block is requested early.** Which block is read next depends on the first word of the block that is
+//! - **The next reference block is prefetched.** Which block is read next depends on the first word of the block that is
 //!   being computed. The first columns give this word while three quarters of the columns are still to do; meanwhile the
-//!   memory delivers the block. Where addresses do not depend on data, the request goes out two blocks ahead.
+//!   memory delivers the block. Where addresses do not depend on data, the prefetch is two blocks ahead.
 //! - **A register holds two words of each of two rows or columns.** The step to the diagonals then stays within the halves of
 //!   a register, which takes one cycle instead of six.
 //! - `a + b` is added while the multiplication runs.
@@ -27,20 +27,20 @@ impl Block {
     pub const ZERO: Block = Block([0; WORDS]);
 }
 
-/// What a block leaves behind while it is computed. The caller wipes it.
+/// Intermediate results of a block. They reveal it, so the caller wipes them.
 #[repr(C)]
 pub struct Scratch {
-    /// The block between its rows and its columns.
-    rows: Block,
+    /// The block after the permutation of its rows, before that of its columns.
+    pub rows: Block,
     /// What is added to the permuted block (XOR).
-    feed: Block,
+    pub feed: Block,
 }
 
 impl Scratch {
     pub const ZERO: Scratch = Scratch { rows: Block::ZERO, feed: Block::ZERO };
 }
 
-/// Computes all blocks after the first two, in every pass.
+/// Computes every block in each pass, except the first two in the first pass: these the caller has written.
 ///
 /// # Safety
 /// The processor has AVX2.
@@ -97,7 +97,7 @@ impl Shape {
     }
 }
 
-/// A slice of the first half of the first pass: its addresses do not depend on the secret.
+/// A slice of the first half of the first pass: its addresses do not depend on the secret (RFC 9106, section 3.4.1.2).
 #[target_feature(enable = "avx2")]
 unsafe fn fill_independent(memory: *mut Block, shape: &Shape, slice: u32, passes: u32, scratch: &mut Scratch) {
     let (mut input, mut addresses) = (Block::ZERO, Block::ZERO);
@@ -110,19 +110,19 @@ unsafe fn fill_independent(memory: *mut Block, shape: &Shape, slice: u32, passes
         let at_address = index as usize % WORDS;
         if at_address == 0 || index == first {
             input.0[6] += 1;
-            let mut once = Block::ZERO;
+            let mut inner = Block::ZERO;
             // SAFETY: each is a block of its own.
             unsafe {
-                compress::<false>(&Block::ZERO, &input, &mut once, scratch);
-                compress::<false>(&Block::ZERO, &once, &mut addresses, scratch);
+                compress::<false>(&Block::ZERO, &input, &mut inner, scratch);
+                compress::<false>(&Block::ZERO, &inner, &mut addresses, scratch);
             }
         }
         let at = slice * shape.segment + index;
         // SAFETY: all indices are less than the lane, and a reference is never the block that is being computed.
         unsafe {
             if at_address + 2 < WORDS && index + 2 < shape.segment {
-                let soon = shape.reference(0, slice, index + 2, addresses.0[at_address + 2]);
-                request(memory.add(soon as usize));
+                let after_next = shape.reference(0, slice, index + 2, addresses.0[at_address + 2]);
+                prefetch(memory.add(after_next as usize));
             }
             let reference = shape.reference(0, slice, index, addresses.0[at_address]);
             let previous = memory.add(shape.before(at) as usize);
@@ -131,7 +131,7 @@ unsafe fn fill_independent(memory: *mut Block, shape: &Shape, slice: u32, passes
     }
 }
 
-/// A slice in which each block names the reference of the next one.
+/// A slice in which the first word of each block gives the reference of the next one (RFC 9106, section 3.4.1.1).
 #[target_feature(enable = "avx2")]
 unsafe fn fill_dependent<const XOR: bool>(
     memory: *mut Block,
@@ -142,7 +142,7 @@ unsafe fn fill_dependent<const XOR: bool>(
 ) {
     let start = slice * shape.segment;
     let mut previous = shape.before(start);
-    // SAFETY: as in `fill_independent`.
+    // SAFETY: all indices are less than the lane. A reference is never the block that is being computed: `area` ends before it.
     unsafe {
         let mut reference = shape.reference(pass, slice, 0, (*memory.add(previous as usize)).0[0]);
         for index in 0..shape.segment {
@@ -151,7 +151,7 @@ unsafe fn fill_dependent<const XOR: bool>(
             mix_columns(0, next, scratch);
             if index + 1 < shape.segment {
                 reference = shape.reference(pass, slice, index + 1, (*next).0[0]);
-                request(memory.add(reference as usize));
+                prefetch(memory.add(reference as usize));
             }
             for pair in 1..4 {
                 mix_columns(pair, next, scratch);
@@ -321,7 +321,7 @@ fn high_halves(a: __m256i, b: __m256i) -> __m256i {
 /// Has the processor load a block. A hint: it changes no result.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn request(block: *const Block) {
+unsafe fn prefetch(block: *const Block) {
     for line in (0..size_of::<Block>()).step_by(LINE_BYTES) {
         // SAFETY: within the block.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(block.cast::<i8>().add(line)) };

@@ -1,6 +1,7 @@
-//! The memory of one hash, kept between hashes.
+//! argon2id with one lane, on processors with AVX2, in memory that is kept between hashes.
 
 use std::arch::asm;
+use std::slice::{from_mut, from_raw_parts_mut};
 
 use argon2_rust::{Backend, Error, Params, blake2b, blake2b_long, detected_backend};
 use zeroize::Zeroizing;
@@ -12,11 +13,13 @@ const H0_BYTES: usize = 64;
 const VERSION: u32 = 0x13;
 const ARGON2ID: u32 = 2;
 
-/// argon2id with one lane, in memory of its own.
+/// H0 of RFC 9106, section 3.2, and room for the eight bytes that follow it in step 3. Kept in one place, since a move would
+/// leave a copy on the stack: with H0, a PIN can be guessed at the cost of BLAKE2b.
+type Seed = Zeroizing<[u8; H0_BYTES + 8]>;
+
 pub struct OneLaneHasher {
-    /// Blocks only.
     area: Area,
-    /// Blocks that a hash has written and nothing has wiped since.
+    /// How many blocks, from the first, may still hold data of a hash.
     dirty: usize,
     scratch: Box<Scratch>,
 }
@@ -37,54 +40,51 @@ impl OneLaneHasher {
         Ok(OneLaneHasher { area, dirty: 0, scratch: Box::new(Scratch::ZERO) })
     }
 
-    /// Whether a hash fits. Several lanes are left to the library.
+    /// Whether it can compute a hash: one lane, and no more memory than is kept.
     pub fn takes(&self, params: &Params) -> bool {
         params.lanes() == 1 && params.memory_blocks() as usize * size_of::<Block>() <= self.area.bytes()
     }
 
-    /// RFC 9106, section 3.2. What the hash leaves in the memory stays until [`OneLaneHasher::wipe`] or the next hash.
+    /// RFC 9106, section 3.2, of the variant argon2id. Writes all of `tag`. The memory holds data of the hash until
+    /// [`OneLaneHasher::wipe`], or until another hash overwrites it.
+    ///
+    /// # Errors
+    /// A salt outside the bounds of the RFC, or a tag of another length than that of `params`.
+    ///
+    /// # Panics
+    /// When it does not take these parameters.
     pub fn hash(&mut self, secret: &[u8], salt: &[u8], params: &Params, tag: &mut [u8]) -> Result<(), Error> {
-        // The bounds that the library has for a salt, among others.
+        assert!(self.takes(params), "parameters that it takes");
         params.validate_for(secret.len(), salt.len(), 0, 0)?;
+        if tag.len() != params.tag_len_bytes() {
+            return Err(Error::IncorrectParameter);
+        }
         let count = params.memory_blocks() as usize;
         self.wipe_from(count);
         self.dirty = count;
-        // SAFETY: `takes` said that they fit, and nothing else refers to them.
-        let blocks = unsafe { std::slice::from_raw_parts_mut(self.blocks(), count) };
-        let mut seed = first_hash(secret, salt, params, tag.len())?;
+        let memory = &mut blocks(&mut self.area)[..count];
         let mut bytes = Zeroizing::new([0; size_of::<Block>()]);
-        for (n, block) in blocks.iter_mut().take(2).enumerate() {
-            seed[H0_BYTES] = n as u8;
-            blake2b_long(bytes.as_mut_slice(), seed.as_slice())?;
-            for (word, bytes) in block.0.iter_mut().zip(bytes.as_chunks().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-        }
+        write_first_blocks(memory, &mut bytes, secret, salt, params)?;
         // SAFETY: `new` has seen that the processor has AVX2.
-        unsafe { fill(blocks, params.passes(), &mut self.scratch) };
-        wipe(&mut *self.scratch, 1);
-        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(blocks[count - 1].0) {
+        unsafe { fill(memory, params.passes(), &mut self.scratch) };
+        wipe(from_mut(&mut self.scratch.rows));
+        wipe(from_mut(&mut self.scratch.feed));
+        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(memory[count - 1].0) {
             *bytes = word.to_le_bytes();
         }
         blake2b_long(tag, bytes.as_slice())
     }
 
-    /// Leaves nothing of any hash.
+    /// Wipes what hashes have written to the memory.
     pub fn wipe(&mut self) {
         self.wipe_from(0);
     }
 
-    fn blocks(&self) -> *mut Block {
-        self.area.start().cast()
-    }
-
     fn wipe_from(&mut self, first: usize) {
-        if self.dirty <= first {
-            return;
+        if first < self.dirty {
+            wipe(&mut blocks(&mut self.area)[first..self.dirty]);
+            self.dirty = first;
         }
-        // SAFETY: at most all blocks were written.
-        wipe(unsafe { self.blocks().add(first) }, self.dirty - first);
-        self.dirty = first;
     }
 }
 
@@ -94,28 +94,51 @@ impl Drop for OneLaneHasher {
     }
 }
 
-/// H0 of RFC 9106, section 3.2, and room for the eight bytes that follow it in step 3.
-fn first_hash(secret: &[u8], salt: &[u8], params: &Params, tag_bytes: usize) -> Result<Zeroizing<[u8; 72]>, Error> {
+fn blocks(area: &mut Area) -> &mut [Block] {
+    let count = area.bytes() / size_of::<Block>();
+    // SAFETY: the area is that long, aligned to more than a block, and was zeroed; any bits are a block.
+    unsafe { from_raw_parts_mut(area.start().cast(), count) }
+}
+
+/// Steps 1 to 4 of RFC 9106, section 3.2. `bytes` is room for one block, which the caller wipes.
+fn write_first_blocks(
+    memory: &mut [Block],
+    bytes: &mut [u8; size_of::<Block>()],
+    secret: &[u8],
+    salt: &[u8],
+    params: &Params,
+) -> Result<(), Error> {
+    let mut seed = Seed::new([0; H0_BYTES + 8]);
+    write_first_hash(&mut seed, secret, salt, params)?;
+    for (n, block) in memory.iter_mut().take(2).enumerate() {
+        seed[H0_BYTES] = n as u8;
+        blake2b_long(bytes, seed.as_slice())?;
+        for (word, bytes) in block.0.iter_mut().zip(bytes.as_chunks().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+    }
+    Ok(())
+}
+
+/// H0 of RFC 9106, section 3.2, without a key and associated data.
+fn write_first_hash(seed: &mut Seed, secret: &[u8], salt: &[u8], params: &Params) -> Result<(), Error> {
     let length = |bytes: usize| u32::try_from(bytes).map_err(|_| Error::IncorrectParameter);
+    // Six numbers and four lengths. With less room, the vector would grow and leave a copy of the secret.
     let mut input = Zeroizing::new(Vec::with_capacity(40 + secret.len() + salt.len()));
-    for number in [1, length(tag_bytes)?, params.memory_kib(), params.passes(), VERSION, ARGON2ID] {
+    let tag_bytes = length(params.tag_len_bytes())?;
+    for number in [params.lanes(), tag_bytes, params.memory_kib(), params.passes(), VERSION, ARGON2ID] {
         input.extend_from_slice(&number.to_le_bytes());
     }
-    // Without a key and associated data.
     for part in [secret, salt, &[], &[]] {
         input.extend_from_slice(&length(part.len())?.to_le_bytes());
         input.extend_from_slice(part);
     }
-    let mut seed = Zeroizing::new([0; H0_BYTES + 8]);
-    blake2b(&mut seed[..H0_BYTES], &input)?;
-    Ok(seed)
+    blake2b(&mut seed[..H0_BYTES], &input)
 }
 
-/// Zeroes `count` values in a way that the compiler keeps.
-fn wipe<T>(first: *mut T, count: usize) {
-    // SAFETY: callers pass values of plain numbers that they own. The assembly, which is empty, may read all memory.
-    unsafe {
-        first.write_bytes(0, count);
-        asm!("/* {0} */", in(reg) first, options(nostack, preserves_flags));
-    }
+/// Zeroes blocks in a way that the compiler keeps, though nothing reads them afterwards.
+fn wipe(blocks: &mut [Block]) {
+    blocks.fill(Block::ZERO);
+    // SAFETY: the assembly is empty. To the compiler it may read all memory, so the zeros must be there.
+    unsafe { asm!("/* {0} */", in(reg) blocks.as_mut_ptr(), options(nostack, preserves_flags)) };
 }

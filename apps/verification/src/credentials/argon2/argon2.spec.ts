@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import oracle from 'argon2';
@@ -138,7 +140,55 @@ function inAnotherProcess(script: string, ...args: readonly string[]): ReturnTyp
 const children: ReturnType<typeof spawn>[] = [];
 afterEach(() => children.splice(0).forEach((child) => child.kill('SIGKILL')));
 
+/** H0 of RFC 9106, section 3.2: with it, a secret can be guessed at the cost of BLAKE2b. */
+function firstHash(secret: string, salt: Buffer, { memoryKib, passes, lanes }: HashCost, tagBytes: number): Buffer {
+  const number = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value);
+    return bytes;
+  };
+  const hash = createHash('blake2b512');
+  for (const value of [lanes, tagBytes, memoryKib, passes, 0x13, 2]) hash.update(number(value));
+  for (const part of [Buffer.from(secret), salt, Buffer.alloc(0), Buffer.alloc(0)]) {
+    hash.update(number(part.length)).update(part);
+  }
+  return hash.digest();
+}
+
 whereBuilt('native/argon2', () => {
+  it('leaves nothing in the process from which a secret can be guessed at the cost of a fast hash', async () => {
+    const secret = '83729164';
+    const salt = Buffer.alloc(16, 7);
+    const costs = [
+      { memoryKib: 1024, passes: 2, lanes: 1 },
+      { memoryKib: 1024, passes: 1, lanes: 2 },
+      { memoryKib: 4096, passes: 1, lanes: 1 },
+    ];
+    // The child computes no H0 but in the module.
+    const child = inAnotherProcess(
+      `const [, secret, costs] = process.argv;
+      (async () => {
+        for (const { memoryKib, passes, lanes } of JSON.parse(costs))
+          await threads.derive(secret, Buffer.alloc(16, 7), memoryKib, passes, lanes, 32);
+        process.send('hashed');
+        process.once('message', () => process.exit());
+      })();`,
+      secret,
+      JSON.stringify(costs),
+    );
+    await once(child, 'message');
+    const memory = writableMemory(child.pid ?? 0);
+    // Shows that the search reads what it should.
+    expect(memory.some((area) => area.includes(secret))).toBe(true);
+    for (const cost of costs) {
+      const hash = firstHash(secret, salt, cost, 32);
+      // Copies on a stack may be overwritten in parts.
+      for (let at = 0; at < hash.length; at += 16) {
+        expect([cost, at, memory.some((area) => area.includes(hash.subarray(at, at + 16)))]).toEqual([cost, at, false]);
+      }
+    }
+  });
+
   it('does not keep the process from ending after a hash that was requested too late', async () => {
     const child = inAnotherProcess(
       `process.disconnect();
