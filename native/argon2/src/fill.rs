@@ -91,9 +91,10 @@ impl Shape {
         let j1 = word & 0xffff_ffff;
         let distance = (u64::from(area) * ((j1 * j1) >> 32)) >> 32;
         let start = if pass == 0 || slice == SLICES - 1 { 0 } else { (slice + 1) * self.segment };
-        // Both are less than the lane.
-        let at = start + (area - 1 - distance as u32);
-        if at >= self.lane { at - self.lane } else { at }
+        let from_start = area - 1 - distance as u32;
+        // Their sum modulo the lane. Both are less than the lane, but the sum can exceed 32 bits.
+        let until_end = self.lane - start;
+        if from_start < until_end { start + from_start } else { from_start - until_end }
     }
 }
 
@@ -325,5 +326,45 @@ unsafe fn prefetch(block: *const Block) {
     for line in (0..size_of::<Block>()).step_by(LINE_BYTES) {
         // SAFETY: within the block.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(block.cast::<i8>().add(line)) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SLICES, Shape};
+
+    /// RFC 9106, section 3.4.2, with numbers that cannot overflow: where the reference is among all blocks that it may be.
+    fn expected(lane: u128, pass: u32, slice: u128, index: u128, word: u64) -> u128 {
+        let segment = lane / 4;
+        let first = if pass == 0 { 0 } else { (slice + 1) * segment % lane };
+        // Complete segments, and the current one but for the block before this.
+        let complete = if pass == 0 { slice * segment } else { lane - segment };
+        let count = complete + index - 1;
+        let x = (u128::from(word as u32) * u128::from(word as u32)) >> 32;
+        (first + count - 1 - ((count * x) >> 32)) % lane
+    }
+
+    #[test]
+    fn references_are_those_of_the_rfc_for_every_size() {
+        // The last is 4 TiB, the most that 32 bits can name.
+        for lane in [8, 12, 512, 19_456, 1 << 20, 1 << 31, u32::MAX - 3] {
+            let shape = Shape::of(lane as usize);
+            for pass in 0..3 {
+                for slice in 0..SLICES {
+                    let first = if pass == 0 && slice == 0 { 2 } else { 0 };
+                    for index in [first, first + 1, shape.segment / 2, shape.segment - 1] {
+                        if index < first || index >= shape.segment {
+                            continue;
+                        }
+                        for word in [0, 1, 0xffff, 0x1_0000, 0x8000_0000, 0xffff_ffff, u64::MAX, 0x0123_4567_89ab_cdef]
+                        {
+                            let at = expected(lane.into(), pass, slice.into(), index.into(), word);
+                            let actual = shape.reference(pass, slice, index, word);
+                            assert_eq!(u128::from(actual), at, "{lane} blocks, {pass}/{slice}/{index}, {word:x}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

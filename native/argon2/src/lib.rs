@@ -9,6 +9,9 @@ mod hasher;
 #[cfg(target_arch = "x86_64")]
 mod one_lane;
 mod queue;
+// One of them maps memory as only Linux does.
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { jest } from '@jest/globals';
 import oracle from 'argon2';
+import fc from 'fast-check';
 import { eventually } from '@countersign/testing';
 import { type HashCost } from '../hash-bounds.decision.js';
 import { type Argon2 } from './argon2.ports.js';
@@ -12,7 +14,11 @@ import { NodeRsArgon2 } from './node-rs-argon2.js';
 
 const CHEAP = { memoryKib: 64, passes: 1, lanes: 1 };
 const COST = { memoryKib: 19_456, passes: 2, lanes: 1 };
+/** Groups of hashes that are compared with another implementation. A long run: ARGON2_RUNS=5000 npm test -- --testPathPatterns argon2.spec */
+const RUNS = Number(process.env['ARGON2_RUNS'] ?? 40);
 const SECRETS = ['83729164', '', 'ä €𝄞', 'x'.repeat(4096)];
+
+jest.setTimeout(20_000 + RUNS * 200);
 
 const native = NativeArgon2.open(2, COST);
 if (!native) process.stderr.write('native/argon2 was not built here: its tests do not run\n');
@@ -79,6 +85,22 @@ describe.each(libraries)('argon2 by $library', (library) => {
     await expect(library.verify('$argon2id$v=19$m=64', '83729164')).rejects.toThrow();
   });
 });
+
+/** A hash within the bounds of stored hashes. Half of them are small: the edges of slices are there. */
+const randomHash = fc
+  .record({
+    lanes: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, fc.integer({ min: 2, max: 4 })),
+    memoryKib: fc.oneof(fc.integer({ min: 8, max: 64 }), fc.integer({ min: 65, max: 2_500 })),
+    passes: fc.integer({ min: 1, max: 4 }),
+    salt: fc.uint8Array({ minLength: 8, maxLength: 64 }),
+    hashLength: fc.integer({ min: 16, max: 64 }),
+    // A half of a surrogate pair becomes U+FFFD.
+    secret: fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 300 }),
+      fc.array(fc.integer({ min: 0, max: 0xffff })).map((units) => String.fromCharCode(...units)),
+    ),
+  })
+  .map((hash) => ({ ...hash, memoryKib: Math.max(hash.memoryKib, 8 * hash.lanes) }));
 
 const whereBuilt = native && process.platform === 'linux' ? describe : describe.skip;
 const threadIds = (): readonly string[] => readdirSync('/proc/self/task');
@@ -156,6 +178,29 @@ function firstHash(secret: string, salt: Buffer, { memoryKib, passes, lanes }: H
 }
 
 whereBuilt('native/argon2', () => {
+  it(`makes the tags of an independent implementation for random parameters, in ${RUNS} groups of hashes`, async () => {
+    // Two threads for up to five hashes, so most use memory that another has used. Some hashes need more than is kept.
+    const threads = NativeArgon2.open(2, { memoryKib: 2048, lanes: 1 });
+    if (!threads) throw new Error('the module was there before');
+    await fc.assert(
+      fc.asyncProperty(fc.array(randomHash, { minLength: 1, maxLength: 5 }), async (hashes) => {
+        const expected = await Promise.all(
+          hashes.map(({ secret, salt, memoryKib, passes, lanes, hashLength }) =>
+            oracle.hash(secret, {
+              ...{ memoryCost: memoryKib, timeCost: passes, parallelism: lanes, hashLength },
+              ...{ salt: Buffer.from(salt), type: oracle.argon2id },
+            }),
+          ),
+        );
+        const verified = await Promise.all(expected.map((phc, n) => threads.verify(phc, hashes[n]?.secret ?? '')));
+        expect(verified).toEqual(hashes.map(() => true));
+      }),
+      // A failure prints the seed and the smallest group that fails.
+      { numRuns: RUNS, endOnFailure: RUNS > 1000 },
+    );
+    threads.close();
+  });
+
   it('leaves nothing in the process from which a secret can be guessed at the cost of a fast hash', async () => {
     const secret = '83729164';
     const salt = Buffer.alloc(16, 7);
