@@ -42,7 +42,7 @@ export const NEEDS = {
     writes: [tenantErasures, directoryCaches, facts, DEAD_LETTERS, CLOCK],
     replies: 'sends',
   },
-  store: { schema: 'webhooks', migrations: WEBHOOKS_MIGRATIONS },
+  store: { schema: 'webhooks', migrations: WEBHOOKS_MIGRATIONS, prefersIndexes: true },
   readKeys: async (settings) => {
     const { keyring } = await readSettings(settings);
     return {

@@ -171,13 +171,13 @@ export class Host {
 
   /** @throws ServiceError SETTINGS_INVALID, DATABASE_UNAVAILABLE */
   async database(
-    { schema, migrations, readers = [] }: NonNullable<ServiceNeeds['store']>,
+    store: NonNullable<ServiceNeeds['store']>,
     settings: StoreSettings,
     entities: DatabaseOptions['entities'] = [],
   ): Promise<Database> {
     const options = this.#databaseOptions(settings);
-    const database = await this.#opened(openDatabase({ ...options, schema, migrations, readers, entities }));
-    const [fault] = await schemaFaults(database, schema);
+    const database = await this.#opened(openDatabase({ ...options, ...store, entities }));
+    const [fault] = await schemaFaults(database, store.schema);
     // A service whose role lacks a right fails later; one without row-level security could show rows of other tenants.
     if (fault) throw new ServiceError('DATABASE_UNAVAILABLE', `${fault.problem}: ${fault.cure}`, false);
     return database;

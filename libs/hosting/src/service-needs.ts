@@ -30,6 +30,8 @@ export interface ServiceNeeds<S extends BusSettings = BusSettings> {
   readonly store?: {
     readonly schema: string;
     readonly migrations: readonly MigrationClass[];
+    /** As in `DatabaseOptions`. */
+    readonly prefersIndexes?: boolean;
     /** Roles of other services that read these tables. */
     readonly readers?: readonly ReaderRole[];
   };

@@ -48,32 +48,45 @@ FROM (
 ) due
 ORDER BY turn, due_at LIMIT ${MAX_DUE}`;
 
+/** A subquery for each queue: a join of small tables could read all queues that are due. */
 const LEASE = `
 WITH free AS (
-  SELECT q.webhook, q.queue FROM webhooks.delivery_queues q JOIN unnest($1::uuid[], $2::text[]) c(webhook, queue) USING (webhook, queue)
-  WHERE q.due_at <= statement_timestamp() AND (q.leased_until IS NULL OR q.leased_until < statement_timestamp())
-  FOR UPDATE OF q SKIP LOCKED
+  SELECT q.webhook, q.queue
+  FROM unnest($1::uuid[], $2::text[]) AS named(webhook, queue)
+  CROSS JOIN LATERAL (
+    SELECT webhook, queue
+    FROM webhooks.delivery_queues one
+    WHERE one.webhook = named.webhook AND one.queue = named.queue
+      AND due_at <= statement_timestamp() AND (leased_until IS NULL OR leased_until < statement_timestamp())
+    FOR UPDATE SKIP LOCKED
+  ) q
 )
 UPDATE webhooks.delivery_queues q
 SET lease = $3, leased_until = clock_timestamp() + make_interval(secs => $4)
 FROM free WHERE (q.webhook, q.queue) = (free.webhook, free.queue)
 RETURNING q.webhook, q.queue`;
 
-/** Separate from {@link LEASE}: its snapshot must be younger than the lease, or it could show a delivery as pending that another copy has just sent. */
+/**
+ * Separate from {@link LEASE}: its snapshot must be younger than the lease, or it could show a delivery as pending that another copy
+ * has just sent. Subqueries, because the plan of a join, made while the tables were empty, could read an index from end to end.
+ */
 const FIRST_OF_LEASED = `
 SELECT q.tenant, q.webhook, q.queue, q.is_test AS "isTest", w.url, w.event_types AS "eventTypes", w.key_id AS "keyId",
   w.secrets AS bytes, d.delivery, d.event_id AS "eventId", e.body, d.attempt_count AS attempts,
   coalesce(extract(epoch FROM statement_timestamp() - d.first_attempt_at), 0)::float8 AS "secondsSinceFirst",
   extract(epoch FROM statement_timestamp() - w.failing_since)::float8 AS "failingSeconds",
   statement_timestamp() AS now
-FROM webhooks.delivery_queues q
-JOIN webhooks.webhooks w USING (webhook)
+FROM unnest($2::uuid[], $3::text[]) AS named(webhook, queue)
+CROSS JOIN LATERAL (
+  SELECT * FROM webhooks.delivery_queues q
+  WHERE q.webhook = named.webhook AND q.queue = named.queue AND q.lease = $1 LIMIT 1
+) q
+CROSS JOIN LATERAL (SELECT * FROM webhooks.webhooks w WHERE w.webhook = q.webhook LIMIT 1) w
 LEFT JOIN LATERAL (
   SELECT * FROM webhooks.webhook_deliveries d
   WHERE d.webhook = q.webhook AND d.queue = q.queue AND d.state = 'pending' ORDER BY d.seq LIMIT 1
 ) d ON true
-LEFT JOIN webhooks.webhook_events e ON e.event_id = d.event_id
-WHERE q.lease = $1 AND (q.webhook, q.queue) IN (SELECT * FROM unnest($2::uuid[], $3::text[]))`;
+LEFT JOIN LATERAL (SELECT body FROM webhooks.webhook_events e WHERE e.event_id = d.event_id LIMIT 1) e ON true`;
 
 const LOG_ATTEMPT = `
 UPDATE webhooks.webhook_deliveries SET
