@@ -1,31 +1,51 @@
+import { randomUUID } from 'node:crypto';
 import { entityTagOf, TOPICS, type CommandAnswered, type FactRecorded } from '@countersign/contracts';
-import { openDatabase, OutboxRelay, type Database } from '@countersign/persistence';
-import { createTestDatabase } from '@countersign/testing';
-import { DIRECTORY_MIGRATIONS } from '../migrations/index.js';
+import { Inbox, openDatabase, OutboxRelay, type Database, type DatabaseOptions } from '@countersign/persistence';
+import { createTestDatabase, tableScans } from '@countersign/testing';
 import { directoryStoreContract } from '../test/directory-store.contract.js';
 import { useCasesOn } from '../test/use-cases.js';
+import { type ApiKeyRecord } from './directory.ports.js';
 import { DIRECTORY_ENTITIES, PostgresDirectoryStore } from './directory.store.js';
+import { NEEDS } from './needs.js';
+import { PostgresOperatorSessions } from './operator-sessions/operator-sessions.store.js';
+
+/** PostgreSQL plans the first five executions for their parameters, and then decides whether one plan serves all. */
+const EXECUTIONS = 6;
+const STORED = 2_000;
+
+const KEY = {
+  ...{ name: 'Key', scopes: ['verify' as const], hashes: [], createdAt: new Date(), expiresAt: null, disabledAt: null },
+  lastUsedAt: null,
+} satisfies Partial<ApiKeyRecord>;
+
+/** Tenants with an agent and a key each, sign-ins that are abandoned, and ids of commands, half of them old. */
+const STORE = [
+  `tenants (tenant, name, policy, created_at) SELECT 'tenant ' || n, '', '{}', now() FROM n`,
+  `agents (agent, tenant, name, policy, passwords, api_keys, created_at)
+   SELECT 'agent ' || n, 'tenant ' || n, '', '{}', '[]', '[]', now() FROM n`,
+  `api_keys (key_id, tenant, name, scopes, agent, hashes, created_at)
+   SELECT 'key ' || n, 'tenant ' || n, '', '{verify}', 'agent ' || n, '[]', now() FROM n`,
+  `operator_sign_ins (id_hash, return_to, recent) SELECT n::text, '', false FROM n`,
+  `inbox (consumer, message_id, seen_at) SELECT 'directory-commands', n::text, now() - (n % 2) * interval '9 days' FROM n`,
+];
 
 describe('the directory store in PostgreSQL', () => {
   let database: Database;
+  let url: string;
   let drop: () => Promise<void>;
 
   /** Its relay is never started, so the records stay in the outbox, where the suite reads them. */
-  const openStore = (): PostgresDirectoryStore => {
-    const relay = new OutboxRelay({ database, send: () => Promise.resolve(), onError: () => undefined });
-    return new PostgresDirectoryStore(database, relay);
-  };
+  const relayOf = (service: Database): OutboxRelay =>
+    new OutboxRelay({ database: service, send: () => Promise.resolve(), onError: () => undefined });
+  const openStore = (): PostgresDirectoryStore => new PostgresDirectoryStore(database, relayOf(database));
+  const open = (more: Partial<DatabaseOptions> = {}): Promise<Database> =>
+    openDatabase({ url, ...NEEDS.store, entities: DIRECTORY_ENTITIES, applicationName: 'test', ...more });
 
   directoryStoreContract(async () => {
     const test = await createTestDatabase();
     drop = () => test.drop();
-    database = await openDatabase({
-      url: test.url,
-      schema: 'directory',
-      migrations: DIRECTORY_MIGRATIONS,
-      entities: DIRECTORY_ENTITIES,
-      applicationName: 'test',
-    });
+    url = test.url;
+    database = await open();
     const rows = (topic: string): Promise<{ key: string; payload: string }[]> =>
       database.query('SELECT key, payload FROM directory.outbox WHERE topic = $1 ORDER BY seq', [topic]);
     return {
@@ -79,5 +99,63 @@ describe('the directory store in PostgreSQL', () => {
     const count = 'SELECT count(*)::int AS n FROM directory.tenants WHERE tenant = $1';
     expect(await database.forTenants(['other']).query(count, ['hidden'])).toEqual([{ n: 0 }]);
     expect(await database.forTenants(['hidden']).query(count, ['hidden'])).toEqual([{ n: 1 }]);
+  });
+
+  /** Changes, reads and lists, and begins and ends the session of an operator, as the service does. */
+  const serve = async (service: Database): Promise<void> => {
+    const store = new PostgresDirectoryStore(service, relayOf(service));
+    const sessions = new PostgresOperatorSessions(service, relayOf(service));
+    const { setTenant, createAgent, changeAgent, deleteAgent } = useCasesOn(store);
+    for (let execution = 0; execution < EXECUTIONS; execution++) {
+      const [tenant, agent, keyId] = [randomUUID(), randomUUID(), randomUUID()];
+      await setTenant(tenant);
+      await createAgent(tenant, agent);
+      await changeAgent(tenant, agent, { mode: 'merge', name: 'Desk' });
+      await store.change(randomUUID(), tenant, () => ({ keys: [{ ...KEY, tenant, agent, keyId }], publish: [] }));
+      await store.recordUse(tenant, keyId, new Date());
+      for (const state of [undefined, 'enabled', 'disabled'] as const) {
+        const page = { limit: 1, ...(state && { state }) };
+        await Promise.all([
+          store.agents(tenant, page),
+          store.apiKeys(tenant, page),
+          store.apiKeys(tenant, { ...page, agent }),
+        ]);
+      }
+      expect(await store.tenants({ limit: 2, after: 'tenant 1' })).toBeDefined();
+      expect(await store.tenants({ limit: 2, tenants: [tenant] })).toHaveLength(1);
+      expect([await store.agent(tenant, agent), await store.apiKey(tenant, keyId)]).not.toContain(undefined);
+      await deleteAgent(tenant, agent, {});
+      await store.change(randomUUID(), tenant, () => ({ deletesTenant: true, publish: [] }));
+      expect(await store.tenant(tenant)).toBeUndefined();
+      await sessions.begin(keyId, { returnTo: '/', recent: false });
+      expect(await sessions.take(keyId)).toBeDefined();
+    }
+  };
+
+  it('scans no table that grows, with the plans of empty tables', async () => {
+    const administrator = await open({ as: 'administrator' });
+    // One connection, which keeps its plans.
+    const service = await open({ poolSize: 1 });
+    const scans = async (): Promise<unknown[]> => {
+      const all = await tableScans(service, 'directory');
+      return ['tenants', 'agents', 'api_keys', 'operator_sign_ins', 'inbox'].map((table) => all[table]);
+    };
+    try {
+      await administrator.query('TRUNCATE directory.tenants, directory.agents, directory.api_keys, directory.inbox');
+      await administrator.query('VACUUM ANALYZE');
+      await serve(service);
+      for (const rows of STORE)
+        await service
+          .forAllTenants()
+          .query(`WITH n AS (SELECT generate_series(1, ${STORED}) n) INSERT INTO directory.${rows}`);
+      const before = await scans();
+      await serve(service);
+      expect(await new Inbox(service).purge(8 * 86_400)).toBe(STORED / 2);
+      expect(await scans()).toEqual(before);
+      await service.query('SELECT FROM directory.operator_sign_ins WHERE recent');
+      expect(await scans()).not.toEqual(before);
+    } finally {
+      await Promise.all([administrator.close(), service.close()]);
+    }
   });
 });

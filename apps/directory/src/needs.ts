@@ -19,7 +19,7 @@ export const NEEDS = {
     writes: [TOPICS.directory, TOPICS.facts, DEAD_LETTERS, CLOCK],
     replies: 'sends',
   },
-  store: { schema: 'directory', migrations: DIRECTORY_MIGRATIONS },
+  store: { schema: 'directory', migrations: DIRECTORY_MIGRATIONS, prefersIndexes: true },
   readKeys: async (settings) => {
     await readPolicyFile(settings);
     return {};

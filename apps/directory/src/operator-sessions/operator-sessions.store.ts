@@ -37,6 +37,7 @@ const TAKE = `WITH taken AS (DELETE FROM directory.operator_sign_ins WHERE id_ha
 
 /** False while the idle time is unknown. */
 const IS_IDLE = 'COALESCE(last_used_at < clock_timestamp() - make_interval(secs => idle_seconds), false)';
+/** Reads all sessions, which are few: only people who sign in have them, and each ends after hours. An index would change with each use. */
 const PURGE = `DELETE FROM directory.operator_sessions WHERE expires_at < clock_timestamp() OR ${IS_IDLE}
   RETURNING COALESCE(last_used_at + make_interval(secs => idle_seconds) < expires_at, false) AS idle`;
 const COUNT = `SELECT count(*)::int AS open FROM directory.operator_sessions
