@@ -25,6 +25,7 @@ const SETTINGS = {
   'HTTP ports': ['libs/http-listener/src/index.js', 'HttpSettings'],
   traces: ['libs/hosting/src/index.js', 'BusSettings', (name) => name.startsWith('OTEL_')],
   database: ['libs/hosting/src/index.js', 'StoreSettings'],
+  inbox: ['libs/hosting/src/index.js', 'InboxSettings'],
   'swaig-adapter': ['apps/swaig-adapter/src/swaig-adapter.settings.js', 'SwaigSettings'],
   'rest-adapter': ['apps/rest-adapter/src/rest-adapter.settings.js', 'RestSettings'],
   operators: ['apps/rest-adapter/src/operators/operator.settings.js', 'OperatorSettings'],

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { IsOptional, IsString } from 'class-validator';
 import { DEFAULT_POLICY, LOOSENABLE_FIELDS, Meaning, type LoosenableField } from '@countersign/contracts';
-import { StoreSettings } from '@countersign/hosting';
+import { InboxSettings } from '@countersign/hosting';
 import { withoutByteOrderMark } from '@countersign/runtime';
 import { checkPolicy } from './policies/policy-rules.js';
 import { type RawPolicy } from './policies/effective-policy.decision.js';
@@ -9,7 +9,7 @@ import { type InstallationPolicy } from './policies/published-entries.js';
 
 const MAY_LOOSEN_RULE = `mayLoosen must be a list with some of ${LOOSENABLE_FIELDS.join(', ')}`;
 
-export class DirectorySettings extends StoreSettings {
+export class DirectorySettings extends InboxSettings {
   @Meaning('Path of a JSON file with the policy of the installation, from which every tenant inherits')
   @IsOptional()
   @IsString()

@@ -46,6 +46,7 @@ export async function start(
     // The in-process bus starts empty, so a service that starts after this one must find the whole directory published.
     await app.get(ChangeDirectory).publishAll();
     while ((await relay.pending()) > 0) await new Promise((resolve) => setTimeout(resolve, OUTBOX_POLL_MS));
+    host.purgeInbox(database, settings);
     keepSessions(host, app.get(OperatorSessionStore));
     await app.listen();
     return host.started();

@@ -1,9 +1,9 @@
 import { IsInt, IsOptional, Length, Max, Min } from 'class-validator';
 import { Meaning } from '@countersign/contracts';
-import { IsPublicUrl, IsSecret, StoreSettings } from '@countersign/hosting';
+import { IsPublicUrl, IsSecret, InboxSettings } from '@countersign/hosting';
 import { Secret } from '@countersign/crypto';
 
-export class VerificationSettings extends StoreSettings {
+export class VerificationSettings extends InboxSettings {
   @Meaning('`id:key[,id:key…]`, each key base64url of 32 random bytes; the first encrypts, all decrypt')
   @IsSecret()
   CREDENTIAL_KEYS!: Secret;
@@ -97,12 +97,6 @@ export class VerificationSettings extends StoreSettings {
   @Min(1)
   @Max(3_650)
   DECOY_DAYS: number = 37;
-
-  @Meaning('Retention of the ids of management commands; longer than `COMMAND_RETENTION_SECONDS`')
-  @IsInt()
-  @Min(1)
-  @Max(3_650)
-  INBOX_DAYS: number = 8;
 
   @Meaning(
     'Attempts and enrolments in progress at the same time, and as many other commands; tenants take turns, and one tenant alone gets half of the places',

@@ -60,6 +60,7 @@ export async function start(
     const rewrap = (): Promise<unknown> => app.get(WebhookStore).rewrap();
     const erasure = new PostgresWebhooksErasure(database);
     host.eraseTenants('webhooks', directory, (deletion) => erasure.erase(deletion));
+    host.purgeInbox(database, settings);
     host.every(REWRAP_MS, 'secrets could not be encrypted under the first key', rewrap);
     await app.listen();
     const intake = new PostgresEventIntake(database, onDue);

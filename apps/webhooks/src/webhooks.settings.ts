@@ -1,7 +1,7 @@
 import { IsBoolean, IsInt, Max, Min, ValidateBy } from 'class-validator';
 import { Meaning } from '@countersign/contracts';
 import { Secret } from '@countersign/crypto';
-import { IsSecret, StoreSettings } from '@countersign/hosting';
+import { IsSecret, InboxSettings } from '@countersign/hosting';
 import { parseNetworks } from './targets/addresses.js';
 import { dnsResolverOf } from './targets/resolve-host.js';
 
@@ -20,7 +20,7 @@ function IsListOf(what: string, parse: (text: string) => unknown): PropertyDecor
   });
 }
 
-export class WebhooksSettings extends StoreSettings {
+export class WebhooksSettings extends InboxSettings {
   @Meaning(
     'Keys that encrypt the signing secrets: `id:key[,id:key…]`, each key base64url of 32 bytes; the first one encrypts, all decrypt',
   )

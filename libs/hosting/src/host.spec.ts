@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { TOPICS } from '@countersign/contracts';
 import { MemoryBroker } from '@countersign/messaging';
 import { Host } from './host.js';
@@ -52,4 +53,26 @@ describe('the start of a service', () => {
     await service.close();
     expect(closed).toEqual(['first']);
   });
+});
+
+it('removes the ids of commands every hour, with the retention of the settings', async () => {
+  jest.useFakeTimers();
+  try {
+    const purged: unknown[] = [];
+    const query = (sql: string, params: readonly unknown[] = []): Promise<never[]> => {
+      if (sql.startsWith('DELETE FROM spec.inbox')) purged.push(params[0]);
+      return Promise.resolve([]);
+    };
+    const database = { schema: 'spec', transaction: (work: (tx: never) => never) => work({ query } as never) };
+    const replace = { broker: new MemoryBroker(), ops: false } as const;
+    const service = await Host.start(NEEDS, settings, fatal, replace, (host) => {
+      host.purgeInbox(database, { INBOX_DAYS: 9 });
+      return host.started();
+    });
+    await jest.advanceTimersByTimeAsync(2 * 3_600_000);
+    await service.close();
+    expect(purged).toEqual([9 * 86_400, 9 * 86_400]);
+  } finally {
+    jest.useRealTimers();
+  }
 });

@@ -28,6 +28,7 @@ import {
   type Tracer,
 } from '@countersign/observability';
 import {
+  Inbox,
   openDatabase,
   openReader,
   OutboxRelay,
@@ -45,7 +46,7 @@ import { ObservedBroker } from './observed-broker.js';
 import { openBroker } from './open-broker.js';
 import { exposeOutboxStats } from './outbox-stats.js';
 import { topicsOf, type ServiceNeeds } from './service-needs.js';
-import { type BusSettings, type StoreSettings } from './settings.js';
+import { type BusSettings, type InboxSettings, type StoreSettings } from './settings.js';
 import { tracerOf } from './tracing.js';
 
 /** How long a record waits in the outbox for others, in milliseconds: audit then stores many facts in one statement. */
@@ -53,6 +54,10 @@ const RELAY_LINGER_MS = 150;
 
 /** A reader does one thing at a time. */
 const READER_POOL_SIZE = 2;
+
+/** How often old ids of commands are removed, in milliseconds. */
+const PURGE_INBOX_MS = 3_600_000;
+const DAY_SECONDS = 86_400;
 
 /** Pause between two runs of the erasure of tenants, in milliseconds. */
 const ERASURE_PAUSE_MS = 250;
@@ -211,6 +216,15 @@ export class Host {
     }
     this.health.add('database', () => database.healthy());
     return database;
+  }
+
+  /** Removes ids of commands from the inbox when Kafka can no longer deliver them again. */
+  purgeInbox(
+    database: ConstructorParameters<typeof Inbox>[0],
+    { INBOX_DAYS }: Pick<InboxSettings, 'INBOX_DAYS'>,
+  ): void {
+    const inbox = new Inbox(database);
+    this.every(PURGE_INBOX_MS, 'old ids of commands could not be removed', () => inbox.purge(INBOX_DAYS * DAY_SECONDS));
   }
 
   /**

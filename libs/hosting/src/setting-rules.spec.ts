@@ -1,4 +1,5 @@
 import { validateSync } from 'class-validator';
+import { InboxSettings } from './settings.js';
 import { IsBrokerList, IsPublicUrl } from './setting-rules.js';
 
 class Addresses {
@@ -42,3 +43,14 @@ it.each([
   'localhost:9092, other:9092',
   'localhost:9092/topic',
 ])('refuses the brokers %s', (KAFKA_BROKERS) => expect(faultsOf({ KAFKA_BROKERS })).toEqual(['KAFKA_BROKERS']));
+
+it.each([
+  [1, 78_000, []],
+  [1, 80_000, ['INBOX_DAYS']],
+  [8, 604_800, []],
+  [7, 604_800, ['INBOX_DAYS']],
+])('INBOX_DAYS %i is longer than commands of %i s remain on Kafka, or refused', (INBOX_DAYS, seconds, faults) => {
+  const settings = Object.assign(new InboxSettings(), { INBOX_DAYS, COMMAND_RETENTION_SECONDS: seconds });
+  const found = validateSync(settings).map(({ property }) => property);
+  expect(found.filter((property) => property === 'INBOX_DAYS')).toEqual(faults);
+});

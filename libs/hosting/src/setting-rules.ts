@@ -30,6 +30,26 @@ export function IsPublicUrl(): PropertyDecorator {
   });
 }
 
+const DAY_SECONDS = 86_400;
+
+/**
+ * A retention in days that is longer than Kafka can deliver a command again. Kafka removes whole segments, each of a tenth of the
+ * retention, so a record can remain for a tenth longer.
+ */
+export function OutlastsCommands(): PropertyDecorator {
+  return ValidateBy({
+    name: 'outlastsCommands',
+    validator: {
+      validate: (value, args) => {
+        const { COMMAND_RETENTION_SECONDS } = args?.object as { readonly COMMAND_RETENTION_SECONDS: number };
+        // A retention that is no number has a fault of its own.
+        return !(Number(value) * DAY_SECONDS <= COMMAND_RETENTION_SECONDS * 1.1);
+      },
+      defaultMessage: buildMessage(() => '$property must be longer than COMMAND_RETENTION_SECONDS and a tenth of it'),
+    },
+  });
+}
+
 /** `host:port[,host:port…]`, the form of Kafka clients. */
 export function IsBrokerList(): PropertyDecorator {
   return ValidateBy({

@@ -16,7 +16,7 @@ import { HttpSettings } from '@countersign/http-listener';
 import { SASL_MECHANISMS, type SaslMechanism } from '@countersign/messaging';
 import { SAMPLERS, type SamplerName } from '@countersign/observability';
 import { Secret } from '@countersign/crypto';
-import { IsBrokerList, IsSecret } from './setting-rules.js';
+import { IsBrokerList, IsSecret, OutlastsCommands } from './setting-rules.js';
 
 /** Settings of every service. */
 export class BusSettings extends HttpSettings {
@@ -189,4 +189,16 @@ export class StoreSettings extends BusSettings {
   @Min(1)
   @Max(200)
   DATABASE_POOL_SIZE: number = 10;
+}
+
+/** Further settings of every service with an inbox. */
+export class InboxSettings extends StoreSettings {
+  @Meaning(
+    'Retention of the ids of commands that have taken effect; longer than `COMMAND_RETENTION_SECONDS` and a tenth of it, for which Kafka can deliver a command again',
+  )
+  @IsInt()
+  @Min(1)
+  @Max(3_650)
+  @OutlastsCommands()
+  INBOX_DAYS: number = 8;
 }

@@ -7,9 +7,9 @@ const PURGE_BATCH = 10_000;
 
 /** Records which messages have taken effect, so that a redelivery has no further effect. */
 export class Inbox {
-  readonly #database: Database;
+  readonly #database: Pick<Database, 'schema' | 'transaction'>;
 
-  constructor(database: Database) {
+  constructor(database: Pick<Database, 'schema' | 'transaction'>) {
     this.#database = database;
   }
 
