@@ -9,7 +9,7 @@ import { verifyLog } from './verify-log.js';
  * Mutations and intact logs of this run. The whole test, 10,000 and 1,000, takes minutes:
  * LOG_MUTATIONS=10000 LOG_SEED=7 npm test -- --testPathPatterns random-damage
  */
-const MUTATIONS = Number(process.env['LOG_MUTATIONS'] ?? 1_000);
+const MUTATIONS = Number(process.env['LOG_MUTATIONS'] ?? 400);
 const INTACT_LOGS = Math.ceil(MUTATIONS / 10);
 const SEED = Number(process.env['LOG_SEED'] ?? 1);
 const SIZE = 5_000;

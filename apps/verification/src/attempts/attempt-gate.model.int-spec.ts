@@ -5,7 +5,7 @@ import { openTestTables, type TestTables } from '../../test/test-tables.js';
 // On machines that do other work as well.
 jest.setTimeout(240_000);
 
-const ATTEMPTS = process.env['INVARIANTS_FORM'] === 'full' ? 100_000 : 40_000;
+const ATTEMPTS = process.env['INVARIANTS_FORM'] === 'full' ? 100_000 : 20_000;
 /** Every fault below is detected within this many attempts. */
 const ATTEMPTS_PER_FAULT = 20_000;
 
