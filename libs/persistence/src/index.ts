@@ -1,7 +1,7 @@
 export { Batched, type BatchedOptions } from './batched.js';
 export { connectionOf, type Connection, type DatabaseTls, type VerifiedTls } from './connection.js';
 export { openDatabase, openReader, Database, type DatabaseOptions, type TenantDatabase } from './database.js';
-export { purgeByIndex, purgeByPages } from './purge.js';
+export { purgeByIndex, purgeByPages, tablePages } from './purge.js';
 export { databaseTime, type Session, type Sql, type Transaction } from './session.js';
 export { ConstraintViolation, UniqueViolation } from './database-errors.js';
 export { inspectServer, type ServerInspection } from './inspect-server.js';

@@ -42,12 +42,18 @@ export async function purgeByPages(
   statement: string,
   params: readonly unknown[] = [],
 ): Promise<number> {
+  const pages = await tablePages(database, table);
+  let total = 0;
+  for (let page = 0; page < pages; page += PAGES)
+    total += (await database.query(statement, [`(${page},0)`, `(${page + PAGES},0)`, ...params])).length;
+  return total;
+}
+
+/** The number of pages of a table. @throws ServiceError as {@link Sql.query} */
+export async function tablePages(database: Pick<TenantDatabase, 'query'>, table: string): Promise<number> {
   const [size] = await database.query<{ pages: number }>(
     `SELECT (pg_relation_size($1::regclass) / current_setting('block_size')::int)::float8 AS pages`,
     [table],
   );
-  let total = 0;
-  for (let page = 0; page < (size?.pages ?? 0); page += PAGES)
-    total += (await database.query(statement, [`(${page},0)`, `(${page + PAGES},0)`, ...params])).length;
-  return total;
+  return size?.pages ?? 0;
 }

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { Inbox, Outbox, type Transaction } from '@countersign/persistence';
 import { tableScans } from '@countersign/testing';
 import { attemptOf, outcomeOf, POLICY } from '../../test/attempt-gate.contract.js';
-import { openTestTables, type TestTables } from '../../test/test-tables.js';
+import { openTestTables, TEST_HASH, type TestTables } from '../../test/test-tables.js';
 import { PostgresReceiptStore } from '../receipts/receipt.store.js';
 import { Retention } from '../retention/retention.store.js';
 import { FIND_DISABLED, FIND_LOCKED, FIND_WITHOUT_CREDENTIAL } from '../subjects/subject-state.store.js';
+import { UnnamedCounters } from '../subjects/unnamed-counters.store.js';
 import { FIND_SUBJECTS } from '../subjects/subject.sql.js';
 import { countParameters, decideParameters } from './gate/attempt-gate.parameters.js';
 import { COUNT_ATTEMPTS, FIND_COMMAND } from './gate/attempt-gate.sql.js';
@@ -123,13 +124,14 @@ it('the statements of a verification scan no table, inside functions too, and ke
   });
 });
 
-it('purges scan no table, also by statistics by which all commands have expired', async () => {
+it('purges and the search for counters without a subject scan no table, also by statistics by which all commands have expired', async () => {
   const { service } = tables;
   const before = await tableScans(service, 'verification');
   const retention = new Retention(service, { decoyDays: 37, inboxDays: 8 });
   // The stored attempts have no outcome, so their commands stay.
   expect(await retention.purge()).toEqual({ decoys: 0, commands: 0, inbox: 0 });
   expect(await new PostgresReceiptStore(service, () => undefined).purge()).toBe(0);
+  await new UnnamedCounters(service, TEST_HASH).run();
   expect(await tableScans(service, 'verification')).toEqual(before);
 });
 

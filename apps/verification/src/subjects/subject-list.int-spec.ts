@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { factRecorded, METHODS, type CredentialFilter } from '@countersign/contracts';
 import { Keyring, Secret } from '@countersign/crypto';
-import { type Database, type Sql } from '@countersign/persistence';
+import { tablePages, type Database, type Sql } from '@countersign/persistence';
 import { eventually } from '@countersign/testing';
 import fc from 'fast-check';
 import { ageCounters } from '../../test/aged-counters.js';
@@ -156,6 +156,12 @@ describe('the list of subjects', () => {
   it('shows a lock that was charged by attempts at an unknown id, when a subject gets the id and answers', async () => {
     const tenant = `t-${randomUUID().slice(0, 8)}`;
     const wrong = (subject: string): Step => ['attempt', subject, 'knowledge', undefined, false];
+    // They fill the pages before.
+    await tables.database.query(
+      `INSERT INTO verification.attempt_counters
+         (tenant, counter_key, attempt_count, last_attempt_at, recognized_attempts, lock_level, granted, charged_lock, remaining)
+       SELECT 'other', gen_random_uuid()::text, 1, now(), '{}', 0, true, false, 2 FROM generate_series(1, 200)`,
+    );
     for (const subject of ['early', 'late', 'late']) await attempt(tenant, wrong(subject));
     // The subject gets its answers after it was looked up for the attempt that locks it.
     await attempt(tenant, wrong('early'), async () => {
@@ -171,7 +177,9 @@ describe('the list of subjects', () => {
       tenant,
     ]);
     expect(await readAll(tenant, 1, 'locked')).toEqual([]);
-    const unnamed = new UnnamedCounters(tables.service, TEST_HASH);
+    // Page by page.
+    const unnamed = new UnnamedCounters(tables.service, TEST_HASH, 1);
+    expect(await tablePages(tables.service, 'verification.attempt_counters')).toBeGreaterThan(1);
     // The tests before have locked counters of other tenants.
     await eventually('every tenant', async () => {
       await unnamed.run();
