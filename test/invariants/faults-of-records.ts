@@ -11,8 +11,8 @@ const HANDLED = [TOPICS.requests, TOPICS.admissions, TOPICS.subjectCommands, TOP
 /** With different keys, so that they reach several partitions of a topic. */
 const RECORDS_PER_TOPIC = 4;
 const DEAD_LETTER_LIMIT_MS = 30_000;
-/** Four starts, each of which waits until the session of the dead copy ends. */
-const DEATHS_LIMIT_MS = 120_000;
+/** Four starts. Each waits until the session of the dead copy ends, and handles what came since its last commit one at a time. */
+const DEATHS_LIMIT_MS = 240_000;
 const MINUTE_MS = 60_000;
 const POISONED = new URL('poison.mjs', import.meta.url).href;
 const REWOUND: readonly GroupName[] = ['verification', 'audit', 'rate-limit', 'directory'];
@@ -128,10 +128,10 @@ function diesOf(cell: Cell, { service, topic, type }: (typeof HANDLED_BY)[number
       }
       return lettersOf(topic) > before;
     };
-    await eventually(
-      `${service} makes a fatal record a dead letter (it died ${deaths} times)`,
-      putAside,
-      DEATHS_LIMIT_MS,
+    await eventually(`${service} makes a fatal record a dead letter`, putAside, DEATHS_LIMIT_MS).catch(
+      (error: unknown) => {
+        throw new Error(`${(error as Error).message}; it died ${deaths} times`);
+      },
     );
     cell.note(`${service} died ${deaths} times of one record`);
     await product.addCopy(service);

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { type ConsumedRecord } from '../broker.js';
 import { until } from '../../test/contract-world.js';
 import { type PartitionState } from './partition-state.js';
@@ -82,6 +83,40 @@ describe('RecordFlow with a begin limit', () => {
     expect([0, 1, 2].map((offset) => flow.take(state, record(offset, 'k')))).toEqual([true, true, false]);
     state.beginLimit = flow.nextBeginLimit(state);
     expect(flow.take(state, record(2, 'k'))).toBe(true);
+  });
+
+  /** Takes as many records as the limit allows, at most `count`. */
+  const takeUpTo = ({ flow, state }: World, count: number): number => {
+    const first = state.tracker.last + 1;
+    for (let taken = 0; taken < count; taken++) if (!flow.take(state, record(first + taken, 'k'))) return taken;
+    return count;
+  };
+
+  it('never begins a record that the limit of the last successful commit does not cover', () => {
+    const step = fc.oneof(
+      fc.record({ take: fc.integer({ min: 1, max: 200 }) }),
+      fc.constantFrom({ request: true } as const, { succeed: true } as const, { fail: true } as const),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const setup = world();
+        const { flow, state } = setup;
+        let requested: number | undefined;
+        // What a successor would read.
+        let committed: number | undefined;
+        for (const one of steps) {
+          if ('take' in one) takeUpTo(setup, one.take);
+          else if ('request' in one) requested ??= flow.nextBeginLimit(state);
+          else if (requested !== undefined) {
+            if ('succeed' in one) committed = state.beginLimit = requested;
+            requested = undefined;
+          }
+          expect(state.tracker.last).toBeLessThan(committed ?? Infinity);
+          if (committed === undefined) expect(state.begunCount).toBeLessThanOrEqual(flow.beginWindow);
+        }
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 
