@@ -94,6 +94,24 @@ describe('KafkaBroker', () => {
       expect(names).not.toContain(old);
     });
 
+    it('writes an event although the clock of the process is a day ahead, once it consumes', async () => {
+      const events = { name: 'events.ahead', kind: 'log' } as const;
+      const broker = world.broker();
+      await broker.ensureTopics([events, COMMANDS]);
+      const now = Date.now;
+      jest.spyOn(Date, 'now').mockImplementation(() => now() + 86_400_000);
+      try {
+        // Refused until the time of the brokers is known.
+        const written = broker.send([{ topic: events.name, key: 'k', value: Buffer.from('v'), headers: {} }]);
+        await broker.consume({ group: 'ahead', topics: [COMMANDS.name], onFatal: throwFatal }, () => Promise.resolve());
+        await written;
+      } finally {
+        jest.restoreAllMocks();
+      }
+      const [stored] = await broker.readNewest(events.name, 1);
+      expect(Math.abs((stored?.timestamp ?? 0) - now())).toBeLessThan(60_000);
+    });
+
     it('chooses the same partition for a key as other clients', async () => {
       const seen: ConsumedRecord[] = [];
       await broker.consume({ group: 'g', topics: [COMMANDS.name], onFatal: throwFatal }, (read) =>

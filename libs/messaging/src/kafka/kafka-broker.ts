@@ -171,11 +171,14 @@ export class KafkaBroker extends Broker {
     await Promise.all([this.#records.close(), this.#replies.close()]);
   }
 
-  /** Runs before the first command: with a wrong clock a consumer would drop live commands, or handle expired ones. */
+  /**
+   * Runs before the first command: with a wrong clock a consumer would drop live commands, or handle expired ones. Beside other
+   * records: Kafka refuses those of a process that does not know yet that its clock is ahead, with all others of their batch.
+   */
   async #synchronizeClock(): Promise<void> {
     if (this.#clock.isSynchronized) return;
     await this.ensureTopics([CLOCK]);
-    await this.#records.send([{ topic: CLOCK.name, key: '', value: Buffer.alloc(0), headers: {} }]);
+    await this.#replies.send([{ topic: CLOCK.name, key: '', value: Buffer.alloc(0), headers: {} }]);
   }
 
   /** Tracks what was opened, so that closing the broker closes it too. */

@@ -31,7 +31,7 @@ interface Call {
 export interface BatchSenderOptions {
   readonly producer: () => Producer;
   readonly health: BrokerHealth;
-  /** Updated by every send. */
+  /** Updated by every send. Gives records their time, which a topic with LogAppendTime replaces. */
   readonly clock: BrokerClock;
   /** The name of a topic in the cluster. */
   readonly clusterName: (topic: string) => string;
@@ -180,11 +180,13 @@ export class BatchSender {
 
   async #write(records: readonly BusRecord[]): Promise<void> {
     const byTopic = new Map<string, Message[]>();
+    // Kafka refuses records of the future, which those of a process with a wrong clock would be.
+    const timestamp = String(this.#options.clock.now());
     for (const { topic, key, value, headers } of records) {
       if (this.#missingTopics.has(topic)) continue;
       const messages = byTopic.get(topic);
-      if (messages === undefined) byTopic.set(topic, [{ key, value, headers }]);
-      else messages.push({ key, value, headers });
+      if (messages === undefined) byTopic.set(topic, [{ key, value, headers, timestamp }]);
+      else messages.push({ key, value, headers, timestamp });
     }
     if (byTopic.size === 0) return;
     const topicMessages = Array.from(byTopic, ([topic, messages]) => ({
