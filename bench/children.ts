@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { spawnNode } from './lifetime.js';
 
 /** The folder of the build: this file runs from there. */
 const DIST = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -17,13 +18,12 @@ const READY_WITHIN_MS = 60_000;
 
 /** Runs a bench program to its end and reads the JSON that it prints. */
 export async function measure<T>(program: string, args: readonly (string | number)[], input = ''): Promise<T> {
-  const child = spawn(process.execPath, [join(DIST, 'bench', program), ...args.map(String)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawnNode([join(DIST, 'bench', program), ...args.map(String)], { stdin: 'pipe' });
   let output = '';
-  child.stdout.on('data', (part: Buffer) => (output += part.toString()));
-  child.stdin.end(input);
-  const code = await new Promise((resolve) => child.on('exit', resolve));
+  child.stdout?.setEncoding('utf8').on('data', (part: string) => (output += part));
+  child.stdin?.end(input);
+  // Comes after `exit`, when the whole output was read.
+  const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`${program} ended with ${String(code)}`);
   return JSON.parse(output) as T;
 }
@@ -45,24 +45,25 @@ export async function startApp(
   logFile: string,
   program = join('apps', app, 'src', 'main.js'),
 ): Promise<Running> {
-  const child = spawn(process.execPath, [...process.execArgv, ...SET_UP, join(DIST, program)], {
+  const child = spawnNode([...process.execArgv, ...SET_UP, join(DIST, program)], {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stderr: 'pipe',
   });
   const log = createWriteStream(logFile, { flags: 'a' });
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
-  const urls = await ready(child, app);
-  return {
-    pid: child.pid ?? 0,
-    urls,
-    close: () =>
-      new Promise((resolve) => {
-        if (child.exitCode !== null || child.signalCode !== null) return resolve();
-        child.once('exit', () => resolve());
-        child.kill('SIGTERM');
-      }),
-  };
+  child.stdout?.pipe(log, { end: false });
+  child.stderr?.pipe(log, { end: false });
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) return resolve();
+      child.once('exit', () => resolve());
+      child.kill('SIGTERM');
+    });
+  try {
+    return { pid: child.pid ?? 0, urls: await ready(child, app), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 function ready(child: ChildProcess, app: string): Promise<Record<string, string>> {

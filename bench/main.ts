@@ -1,3 +1,5 @@
+import { endWithSignals } from './lifetime.js';
+
 /**
  * `npm run bench [-- verify|hop|path|quiet|growth|idle|enum|limits|flood|fairness|rewrap|memory|export|log|console [options]]`; `verify` by default.
  *
@@ -47,4 +49,5 @@ if (!benches.includes(bench)) {
   process.stderr.write(`There is no bench ${bench}: name one of ${benches.join(', ')}\n`);
   process.exit(1);
 }
+endWithSignals();
 await import(`./benches/${bench}.js`);

@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@countersign/embedded-postgres';
@@ -6,6 +7,7 @@ import { createTestDatabase, processorMs, startKafka, type KafkaCluster } from '
 import { measure } from './children.js';
 import { type Latency } from './figures.js';
 import { install, type Installation, type Layout, type LimitsOfBench } from './installation.js';
+import { closingAll } from './lifetime.js';
 import { type LoadPlan } from './load.js';
 import { say } from './report.js';
 import { readWorks, workOfEach, type Works } from './work.js';
@@ -23,32 +25,30 @@ export interface PathRate extends Latency {
 
 /** A real Apache Kafka and a real, durable PostgreSQL in a folder of their own, and the product over them. */
 export class BenchRig {
-  readonly #closers: (() => Promise<void>)[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
   #kafka: KafkaCluster | undefined;
   #postgres: { readonly pid: number; readonly url: string } | undefined;
 
-  private constructor() {
+  /** @param onClose takes how to stop what was just started */
+  private constructor(private readonly onClose: (close: () => Promise<void>) => void) {
+    onClose(() => rm(this.#folder, { recursive: true, force: true }));
     // PostgreSQL does not run as root, and its account must be able to enter the folder.
     chmodSync(this.#folder, 0o755);
   }
 
-  /** Runs `work`, then stops everything that was started, also after an error. */
-  static async with(work: (rig: BenchRig) => Promise<void>): Promise<void> {
-    const rig = new BenchRig();
-    try {
+  /** Runs `work`, then stops everything that was started, also after an error or a signal. */
+  static with(work: (rig: BenchRig) => Promise<void>): Promise<void> {
+    return closingAll(async (onClose) => {
+      const rig = new BenchRig(onClose);
       say('starting Apache Kafka and PostgreSQL…');
       const kafka = await startKafka({ optimised: true });
-      rig.#closers.push(() => kafka.close());
+      onClose(() => kafka.close());
       rig.#kafka = kafka;
       const postgres = await startEmbeddedPostgres({ dataDir: join(rig.#folder, 'postgres') });
-      rig.#closers.push(() => postgres.close());
+      onClose(() => postgres.close());
       rig.#postgres = postgres;
       await work(rig);
-    } finally {
-      for (const close of rig.#closers.reverse()) await close().catch((error: unknown) => say(String(error)));
-      rmSync(rig.#folder, { recursive: true, force: true });
-    }
+    });
   }
 
   /** Separated by commas, as the programs of the bench take them. */
@@ -83,7 +83,7 @@ export class BenchRig {
     const folder = mkdtempSync(join(this.#folder, 'installation-'));
     const servers = { brokers: this.brokers, databaseUrl: this.databaseUrl, folder };
     const product = await install(layout, { ...servers, ...options });
-    this.#closers.push(() => product.close());
+    this.onClose(() => product.close());
     return product;
   }
 

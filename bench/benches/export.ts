@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { openDatabase } from '@countersign/persistence';
 import { processorMs } from '@countersign/testing';
 import { AUDIT_MIGRATIONS } from '../../apps/audit/migrations/index.js';
 import { startApp, type Running } from '../children.js';
+import { closingAll } from '../lifetime.js';
 import { options } from '../options.js';
 import { keep, row, say } from '../report.js';
 import { fillLog, LOG_TENANTS } from '../stored-log.js';
@@ -34,39 +36,34 @@ interface Measured {
 }
 
 const results: Measured[] = [];
-const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
-// PostgreSQL does not run as root, and its account must be able to enter the folder.
-chmodSync(folder, 0o755);
-const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
-try {
+await closingAll(async (onClose) => {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
+  onClose(() => rm(folder, { recursive: true, force: true }));
+  // PostgreSQL does not run as root, and its account must be able to enter the folder.
+  chmodSync(folder, 0o755);
+  const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'postgres') });
+  onClose(() => postgres.close());
   const database = await openDatabase({
     ...{ url: postgres.url, schema: 'audit', migrations: AUDIT_MIGRATIONS, as: 'administrator' },
     ...{ applicationName: 'countersign bench', statementTimeoutMs: 600_000 },
   });
+  onClose(() => database.close());
   const env = {
     ...{ DATABASE_URL: postgres.url, HOST: '127.0.0.1' },
     ...{ ADMIN_API_KEY: ADMIN_KEY, AUDIT_KEYS: `k1:${randomBytes(32).toString('base64url')}` },
     ...{ AUDIT_PORT: '0', OPS_PORT: '0', LOG_LEVEL: 'info', LOG_ORIGIN },
   };
-  let service: Running | undefined;
-  try {
-    await fillLog(database, rows, LOG_ORIGIN);
-    service = await startApp('audit', env, join(folder, 'log'), join('bench', 'audit-service.js'));
-    const warm = await measureExport(service, 'warm-up', `format=ndjson&tenant=${TENANT}`);
-    say(`warm-up: ${warm.events} events`);
-    for (let round = 0; round < Number(given.rounds); round++) {
-      for (const format of given.formats.split(','))
-        results.push(await measureExport(service, format, `format=${format}`));
-      results.push(await measureExport(service, 'ndjson of a tenant', `format=ndjson&tenant=${TENANT}`));
-    }
-  } finally {
-    await service?.close();
-    await database.close();
+  await fillLog(database, rows, LOG_ORIGIN);
+  const service = await startApp('audit', env, join(folder, 'log'), join('bench', 'audit-service.js'));
+  onClose(() => service.close());
+  const warm = await measureExport(service, 'warm-up', `format=ndjson&tenant=${TENANT}`);
+  say(`warm-up: ${warm.events} events`);
+  for (let round = 0; round < Number(given.rounds); round++) {
+    for (const format of given.formats.split(','))
+      results.push(await measureExport(service, format, `format=${format}`));
+    results.push(await measureExport(service, 'ndjson of a tenant', `format=ndjson&tenant=${TENANT}`));
   }
-} finally {
-  await postgres.close();
-  rmSync(folder, { recursive: true, force: true });
-}
+});
 
 const lines = results.map(({ name, events, perSecond, mibPerSecond, peakMib, processorMsOfService }) =>
   row(

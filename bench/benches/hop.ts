@@ -1,6 +1,7 @@
 import { startKafka } from '@countersign/testing';
 import { measure } from '../children.js';
 import { median, type Latency } from '../figures.js';
+import { closingAll } from '../lifetime.js';
 import { options } from '../options.js';
 import { keep, row, say } from '../report.js';
 
@@ -12,10 +13,11 @@ interface Rate extends Latency {
 const given = options({ rounds: '5', seconds: '6', brokers: '1' });
 const brokers = given.brokers === '3' ? 3 : 1;
 say(`starting Apache Kafka (${brokers})…`);
-const kafka = await startKafka({ brokers, optimised: true });
 const lines: string[] = [];
 const results: object[] = [];
-try {
+await closingAll(async (onClose) => {
+  const kafka = await startKafka({ brokers, optimised: true });
+  onClose(() => kafka.close());
   const run = (program: string, inFlight: number, seconds = Number(given.seconds)): Promise<Rate> =>
     measure<Rate>(program, [kafka.brokers.join(','), seconds, inFlight, brokers]);
   say('warming the broker up');
@@ -46,8 +48,6 @@ try {
     );
     results.push({ inFlight, share, pairs });
   }
-} finally {
-  await kafka.close();
-}
+});
 process.stdout.write(`\n${brokers} broker(s)\n${lines.join('\n')}\n`);
 keep(`hop-${brokers}`, { at: new Date().toISOString(), brokers, results });

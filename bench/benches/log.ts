@@ -8,6 +8,7 @@ import { EVENT_SOURCE } from '../../apps/audit/src/log/event-source.js';
 import { PostgresLogSequencer } from '../../apps/audit/src/log/log-sequencer.store.js';
 import { PostgresAuditTrail } from '../../apps/audit/src/trail/audit-trail.store.js';
 import { type TrailEntry } from '../../apps/audit/src/trail/trail.ports.js';
+import { closingAll } from '../lifetime.js';
 import { options } from '../options.js';
 import { keep, row, say } from '../report.js';
 
@@ -99,22 +100,21 @@ function verify(): { seconds: number; processorSeconds: number } {
   return { seconds: (performance.now() - began) / 1000, processorSeconds: (user + system) / 1e6 };
 }
 
-const postgres = await startPostgres({ durable: true });
-const admin = { url: postgres.url, schema: 'audit', migrations: AUDIT_MIGRATIONS, applicationName: 'bench' };
-const database = await openDatabase({ ...admin, poolSize: 6 });
 let filled = { seconds: NaN, processorSeconds: NaN };
 let delay: number[] = [];
-try {
+await closingAll(async (onClose) => {
+  const postgres = await startPostgres({ durable: true });
+  onClose(() => postgres.close());
+  const admin = { url: postgres.url, schema: 'audit', migrations: AUDIT_MIGRATIONS, applicationName: 'bench' };
+  const database = await openDatabase({ ...admin, poolSize: 6 });
+  onClose(() => database.close());
   say(`${events} events into the log…`);
   filled = await fill(database);
   // The publisher begins with the events of the steady rate.
   await database.query('UPDATE audit.publish_cursor SET next_idx = (SELECT size FROM audit.log_state)');
   say(`${given.rate} events per second for ${given.seconds} s…`);
   delay = await delays(database);
-} finally {
-  await database.close();
-  await postgres.close();
-}
+});
 const verified = verify();
 const at = (share: number): number => delay[Math.min(delay.length - 1, Math.floor(delay.length * share))] ?? NaN;
 const leaves = Number(given.leaves);

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { spawnNode } from '../lifetime.js';
 import { options } from '../options.js';
 import { keep, row, say } from '../report.js';
 import { BenchRig, type PathRate } from '../rig.js';
@@ -70,13 +70,10 @@ function worst(read: (rate: PathRate) => number, sign: 1 | -1): string {
 
 /** Runs the command to its end. @returns what it printed */
 function run(env: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, [CLI, 'keys', 'rewrap'], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawnNode([CLI, 'keys', 'rewrap'], { env: { PATH: process.env['PATH'] ?? '', ...env } });
   let output = '';
-  child.stdout.on('data', (part: Buffer) => (output += part.toString()));
+  child.stdout?.setEncoding('utf8').on('data', (part: string) => (output += part));
   return new Promise((resolve, reject) => {
-    child.once('exit', (code) => (code === 0 ? resolve(output) : reject(new Error(`keys rewrap ended with ${code}`))));
+    child.once('close', (code) => (code === 0 ? resolve(output) : reject(new Error(`keys rewrap ended with ${code}`))));
   });
 }
