@@ -24,6 +24,10 @@ jest.setTimeout(20_000 + RUNS * 200);
 
 const native = NativeArgon2.open(2, COST);
 if (!native) process.stderr.write('native/argon2 was not built here: its tests do not run\n');
+else if (process.platform !== 'linux')
+  process.stderr.write('tests of native/argon2 read /proc: they run on Linux only\n');
+else if (native.instructions !== 'avx2')
+  process.stderr.write(`own code of native/argon2 needs AVX2, here is ${native.instructions}: its tests do not run\n`);
 const libraries: readonly Argon2[] = [new NodeRsArgon2(), ...(native ? [native] : [])];
 
 afterAll(() => libraries.forEach((library) => library.close()));
